@@ -1,0 +1,123 @@
+"""Runs of a label image: encode, connect, group by region, paint.
+
+A run is a maximal horizontal stretch of one nonzero label, half open::
+
+    column   0 1 2 3 4 5 6
+    row 4    . 7 7 7 . 2 2      runs (4, 1, 4, 7) and (4, 5, 7, 2)
+
+Runs are kept in raster order, so those of one row are neighbours and sorted by column.
+Two runs in successive rows touch (8-connectivity) when ``a.start <= b.stop`` and
+``b.start <= a.stop``: with half-open ends, equality is contact by a corner.
+"""
+
+import numpy as np
+
+from postseg._kernels import kernel
+
+
+@kernel
+def encode(block, first_row):
+    """Runs of `block`, an (h, w) C-ordered unsigned array whose top row is `first_row`.
+
+    Returns row, start, stop (int32) and label (int64), each (n_runs,).
+    """
+    height, width = block.shape
+    n_runs = 0
+    for r in range(height):
+        line = block[r]
+        n_runs += width > 0 and line[0] != 0
+        for c in range(1, width):
+            n_runs += (line[c] != line[c - 1]) & (line[c] != 0)
+    row = np.empty(n_runs, np.int32)
+    start = np.empty(n_runs, np.int32)
+    stop = np.empty(n_runs, np.int32)
+    label = np.empty(n_runs, np.int64)
+    i = 0
+    for r in range(height):
+        line = block[r]
+        c = 0
+        while c < width:
+            value = line[c]
+            first = c
+            c += 1
+            while c < width and line[c] == value:
+                c += 1
+            if value != 0:
+                row[i] = first_row + r
+                start[i] = first
+                stop[i] = c
+                label[i] = value
+                i += 1
+    return row, start, stop, label
+
+
+@kernel
+def _root(parent, i):
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
+
+
+@kernel
+def components(row, start, stop, label):
+    """Region number 1..n of each run (int32), and n; regions in order of their first pixel.
+
+    The root of a tree is always its first run, so numbering the roots as they come up in
+    raster order is the numbering of ``skimage.measure.label``.
+    """
+    n_runs = row.size
+    parent = np.arange(n_runs)
+    above = 0  # first run of the row above that may still touch the present run
+    row_begin = 0
+    for i in range(n_runs):
+        if i > 0 and row[i] != row[i - 1]:
+            above = row_begin if row[i - 1] == row[i] - 1 else i
+            row_begin = i
+        while above < row_begin and stop[above] < start[i]:
+            above += 1
+        j = above
+        while j < row_begin and start[j] <= stop[i]:
+            if label[j] == label[i]:
+                a = _root(parent, i)
+                b = _root(parent, j)
+                if a < b:
+                    parent[b] = a
+                else:
+                    parent[a] = b
+            j += 1
+    region = np.empty(n_runs, np.int32)
+    n_regions = 0
+    for i in range(n_runs):
+        root = _root(parent, i)
+        if root == i:
+            n_regions += 1
+            region[i] = n_regions
+        else:
+            region[i] = region[root]
+    return region, n_regions
+
+
+@kernel
+def group(region, n_regions):
+    """Stable order of the runs by region, and where each region begins: (n_regions + 1,)."""
+    offsets = np.zeros(n_regions + 1, np.int64)
+    for i in range(region.size):
+        offsets[region[i]] += 1
+    for k in range(n_regions):
+        offsets[k + 1] += offsets[k]
+    fill = offsets[:-1].copy()
+    order = np.empty(region.size, np.int64)
+    for i in range(region.size):
+        k = region[i] - 1
+        order[fill[k]] = i
+        fill[k] += 1
+    return order, offsets
+
+
+@kernel
+def paint(first, last, row, start, stop, value, out):
+    """Write `value` of the runs ``first:last`` into `out`; a value of 0 leaves it as it is."""
+    for i in range(first, last):
+        if value[i] != 0:
+            out[row[i], start[i] : stop[i]] = value[i]

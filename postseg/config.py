@@ -1,0 +1,241 @@
+"""What a user sets: filter thresholds, enlargement factor, label name; checked on entry."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import tomllib
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from pydantic import (
+    AllowInfNan,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Strict,
+    Tag,
+    model_validator,
+)
+
+
+def _plain(value: Any) -> Any:
+    """NumPy scalars as Python numbers, and the word "none" (TOML has no null) as None."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, str) and value.lower() == "none":
+        return None
+    return value
+
+
+def _rule_or_number(value: Any) -> str:
+    return "rule" if isinstance(value, str) else "number"
+
+
+_Number = Annotated[float, Strict(), AllowInfNan(False)]
+_Area = Annotated[Annotated[_Number, Field(ge=0)] | None, BeforeValidator(_plain)]
+_Ratio = Annotated[Annotated[_Number, Field(ge=0, le=1)] | None, BeforeValidator(_plain)]
+_Sigmas = Annotated[Annotated[_Number, Field(gt=0)] | None, BeforeValidator(_plain)]
+# Told apart by type first, so that an error speaks of the one alternative that was meant.
+_MinArea = Annotated[
+    Annotated[Literal["median", "median_div2"], Tag("rule")]
+    | Annotated[Annotated[_Number, Field(ge=0)] | None, Tag("number")],
+    Discriminator(_rule_or_number),
+    BeforeValidator(_plain),
+]
+
+
+class FilterConfig(BaseModel):
+    """Thresholds of the filter; ``None`` switches a test off, bounds are inclusive.
+
+    Frozen and checked: a misspelt or impossible threshold is an error, not a surprise in the
+    result. Areas are in mask pixels.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        A ``ValueError`` that names the field, the value and what is allowed.
+
+    Examples
+    --------
+    >>> FilterConfig(max_eccentricity=0.9)
+    FilterConfig(max_eccentricity=0.9)
+    >>> FilterConfig(max_eccentricity=0.9).replace(min_absolute_area=30)
+    FilterConfig(max_eccentricity=0.9, min_absolute_area=30)
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_eccentricity: _Ratio = Field(
+        default=None,
+        description="Reject more elongated cells; 0 is a circle, 1 a line. Up to 0.95.",
+    )
+    min_area: _MinArea = Field(
+        default="median_div2",
+        description="Reject smaller cells: 'median', 'median_div2' (half the median), a number "
+        "from 0 to 100 = that PERCENTILE of the areas, a larger number = pixels. For a floor "
+        "below 100 pixels use min_absolute_area.",
+    )
+    min_absolute_area: _Area = Field(
+        default=50,
+        description="Reject debris: fewer pixels than this, whatever the other cells are.",
+    )
+    max_area: _Area = Field(default=None, description="Reject larger cells, in pixels.")
+    min_solidity: _Ratio = Field(
+        default=None, description="Reject concave cells. Typical cells: 0.7 to 0.9."
+    )
+    max_solidity: _Ratio = Field(
+        default=None,
+        description="Reject cells that are too convex. Above 0.98: suspiciously smooth.",
+    )
+    min_extent: _Ratio = Field(
+        default=None,
+        description="Reject cells that fill little of their bounding box. Below 0.3: thin.",
+    )
+    max_extent: _Ratio = Field(
+        default=None, description="Reject rectangular cells. Typical cells: 0.5 to 0.8."
+    )
+    min_compactness: _Ratio = Field(
+        default=None,
+        description="Reject irregular cells. Typical: 0.6 to 0.8; below 0.5 irregular.",
+    )
+    max_convexity_deficit: _Ratio = Field(
+        default=0.20,
+        description="Reject half-moons. Normal cells: 0.05 to 0.15; half-moons above 0.20.",
+    )
+    max_perimeter_area_ratio: _Area = Field(
+        default=None, description="Reject ragged cells. Typical: 3.5 to 5.0; fragmented above 6.0."
+    )
+    area_std_filter: _Sigmas = Field(
+        default=None,
+        description="Reject areas further from the mean than this many standard deviations.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_fields(cls, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            for name in data:
+                if name not in cls.model_fields:
+                    near = difflib.get_close_matches(str(name), cls.model_fields, n=1)
+                    hint = f"did you mean {near[0]!r}?" if near else "there is no such threshold."
+                    known = ", ".join(cls.model_fields)
+                    raise ValueError(f"unknown threshold {name!r}: {hint} Thresholds: {known}")
+        return data
+
+    @model_validator(mode="after")
+    def _minimum_below_maximum(self) -> Self:
+        for noun in ("solidity", "extent", "area"):
+            low, high = getattr(self, f"min_{noun}"), getattr(self, f"max_{noun}")
+            if noun == "area" and (isinstance(low, str) or (low is not None and low <= 100)):
+                continue  # relative to the cells found: nothing to compare yet
+            if low is not None and high is not None and low > high:
+                raise ValueError(
+                    f"min_{noun} ({low:g}) is above max_{noun} ({high:g}): no cell could pass both"
+                )
+        return self
+
+    def __repr_args__(self) -> list[tuple[str | None, Any]]:
+        """Show what differs from the defaults."""
+        return [(name, value) for name, value in self if value != type(self)().__dict__[name]]
+
+    def replace(self, **thresholds: Any) -> Self:
+        """Return a copy with some thresholds changed, checked like a new one."""
+        return type(self)(**{**dict(self), **thresholds})
+
+    @classmethod
+    def from_file(cls, path: str | PathLike[str]) -> Self:
+        """Read thresholds from a TOML or JSON file; what it leaves out keeps its default.
+
+        ``"none"`` switches a test off (in JSON ``null`` does too).
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is no such file.
+        ValueError
+            When it is neither ``.toml`` nor ``.json``, cannot be parsed, or holds a bad value.
+        """
+        path = Path(path)
+        if path.suffix not in (".toml", ".json"):
+            raise ValueError(f"{path}: thresholds are read from .toml or .json files")
+        text = path.read_text(encoding="utf-8")
+        try:
+            data = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        except ValueError as error:
+            raise ValueError(f"{path} is not valid {path.suffix[1:].upper()}: {error}") from error
+        if not isinstance(data, dict):
+            raise ValueError(f"{path} must hold a table of thresholds, e.g. max_area = 2000")
+        return cls(**data)
+
+
+def check_factor(factor: Any) -> int:
+    """Return the enlargement factor as an int, 0 meaning none.
+
+    Raises
+    ------
+    TypeError
+        For anything but a number.
+    ValueError
+        For negative and fractional numbers and NaN.
+    """
+    hint = "give a whole number, e.g. 4 when the masks are 4 times smaller than the image"
+    if isinstance(factor, np.generic):
+        factor = factor.item()
+    if isinstance(factor, bool) or not isinstance(factor, int | float):
+        raise TypeError(f"factor_rescale is {factor!r}, a {type(factor).__name__}; {hint}.")
+    if isinstance(factor, float) and not (math.isfinite(factor) and factor.is_integer()):
+        raise ValueError(f"factor_rescale is {factor!r}; {hint}.")
+    if factor < 0:
+        raise ValueError(f"factor_rescale is {factor!r}, below 0; {hint}.")
+    return int(factor)
+
+
+def check_name(name: Any, parameter: str) -> str:
+    """Return `name` if SpatialData takes it as the name of an element.
+
+    The rule is SpatialData's; it is kept here too so that a bad name is refused before the work
+    rather than when the result is written.
+
+    Raises
+    ------
+    TypeError
+        When it is no string.
+    ValueError
+        When it is empty or has characters that SpatialData refuses.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"{parameter} is {name!r}, a {type(name).__name__}; give a string.")
+    allowed = all(character.isalnum() or character in "_-." for character in name)
+    if not name or not allowed or name in (".", "..") or name.startswith("__"):
+        raise ValueError(
+            f"{parameter} is {name!r}; SpatialData takes letters, digits, '_', '-' and '.', at "
+            "least one, not starting with '__'."
+        )
+    return name
+
+
+def check_config(config: Any) -> FilterConfig:
+    """Return the thresholds as a `FilterConfig`; a mapping is checked, None means defaults.
+
+    Raises
+    ------
+    TypeError
+        For anything else.
+    pydantic.ValidationError
+        For impossible thresholds.
+    """
+    if isinstance(config, FilterConfig):
+        return config
+    if config is not None and not isinstance(config, Mapping):
+        raise TypeError(
+            f"filter_config is {config!r:.100}; give a FilterConfig, e.g. "
+            "FilterConfig(max_eccentricity=0.95) or FilterConfig.from_file('strict.toml')."
+        )
+    return FilterConfig(**(config or {}))

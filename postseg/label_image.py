@@ -1,0 +1,141 @@
+"""What users pass as masks, checked and read as plain blocks of whole rows."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LabelImage = NDArray[Any]
+
+MAX_LABEL = 2**63 - 1
+_BLOCK_BYTES = 1 << 21  # small enough to stay in cache while a block is checked and encoded
+
+
+def as_label_image(masks: Any) -> LabelImage:
+    """Return `masks` as a 2-D array of an integer, boolean or float dtype, without a copy.
+
+    Values are looked at by `read_rows` only.
+
+    Parameters
+    ----------
+    masks : (H, W) array_like
+        NumPy array (any memory or byte order, memmap), xarray ``DataArray`` or ``DataTree``
+        (its first scale), dask array, or nested lists. Singleton dimensions in front or at the
+        end are dropped.
+
+    Raises
+    ------
+    TypeError
+        For object, complex, text and masked arrays, and anything that is no array.
+    ValueError
+        For arrays that are not 2-D.
+    """
+    if isinstance(masks, np.ma.MaskedArray):
+        raise TypeError(
+            "masks is a masked array; say what its hidden pixels are, e.g. masks.filled(0) for "
+            "background."
+        )
+    try:
+        image = np.asarray(_without_xarray(masks))
+    except ValueError as error:  # nested lists of unequal lengths
+        raise ValueError(f"masks cannot be made into a 2-D array: {error}.") from error
+    if image.dtype.kind not in "biuf":
+        raise TypeError(
+            f"masks has dtype {image.dtype}; a label image holds integers: 0 for background, one "
+            "number per cell. Convert it with masks.astype(int) if that is what it holds."
+        )
+    shape = image.shape
+    while image.ndim > 2 and 1 in (image.shape[0], image.shape[-1]):
+        image = image[0] if image.shape[0] == 1 else image[..., 0]
+    if image.ndim != 2:
+        raise ValueError(
+            f"masks has shape {shape}; postseg takes 2-D label images only. Pass one plane at a "
+            "time, e.g. masks[0]."
+        )
+    return image
+
+
+def _without_xarray(masks: Any) -> Any:
+    """The array in an xarray object, (y, x) last; anything else as it is."""
+    xarray = sys.modules.get("xarray")  # whoever passes an xarray object has imported it
+    if xarray is None:
+        return masks
+    if isinstance(masks, xarray.DataTree):
+        scales = [node.dataset for node in masks.subtree if node.dataset.data_vars]
+        if not scales:
+            raise ValueError("masks is a DataTree without any image in it.")
+        masks = next(iter(scales[0].data_vars.values()))
+    if isinstance(masks, xarray.DataArray):
+        if {"y", "x"} <= set(masks.dims):
+            masks = masks.transpose(..., "y", "x")
+        return masks.data
+    return masks
+
+
+def rows_per_block(image: LabelImage) -> int:
+    """How many rows to read at a time."""
+    return int(max(1, _BLOCK_BYTES // max(1, image.itemsize * image.shape[1])))
+
+
+def read_rows(image: LabelImage, first: int, last: int) -> NDArray[Any]:
+    """Rows ``first:last`` as a read-only, C-ordered, native unsigned array, values checked.
+
+    Unsigned and read-only whatever came in, so that one compiled encoder per item size serves
+    every dtype.
+
+    Raises
+    ------
+    ValueError
+        Naming the value and its place, for negative labels, labels above 2^63 - 1, and floats
+        that are not finite integers.
+    """
+    block = image[first:last]
+    kind = block.dtype.kind
+    if kind == "f":
+        block = _whole_numbers(block, first)
+    elif block.size and kind == "i" and (lowest := block.min()) < 0:
+        raise ValueError(
+            f"masks has the negative label {lowest} at {_place(block == lowest, first)}; labels "
+            "are 0 (background) or positive. Set such pixels to 0 if they mean background."
+        )
+    elif block.size and block.dtype.itemsize == 8 and kind == "u":
+        highest = block.max()
+        if highest > MAX_LABEL:
+            raise ValueError(
+                f"masks has the label {highest} at {_place(block == highest, first)}, above the "
+                f"largest, 2^63 - 1; renumber the cells first."
+            )
+    block = np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("="))
+    unsigned = block.view(f"u{block.dtype.itemsize}")
+    unsigned.flags.writeable = False
+    return unsigned
+
+
+def _whole_numbers(block: NDArray[Any], first: int) -> NDArray[np.int64]:
+    with np.errstate(invalid="ignore"):
+        wrong = ~((block >= 0) & (block < 2.0**63) & (block == np.floor(block)))
+    if wrong.any():
+        value = block[wrong][0]
+        raise ValueError(
+            f"masks has dtype {block.dtype} and the value {value} at {_place(wrong, first)}; "
+            "labels are whole numbers from 0 to 2^63 - 1. Is this a probability or distance map "
+            "instead of the label image?"
+        )
+    return block.astype(np.int64)
+
+
+def _place(wrong: NDArray[np.bool_], first: int) -> str:
+    row, col = np.argwhere(wrong)[0].tolist()
+    return f"row {first + row}, column {col}"
+
+
+def check_values(image: LabelImage) -> None:
+    """Read all of `image` once, for its errors only."""
+    if image.dtype.kind in "bu" and image.dtype.itemsize < 8:
+        return  # such a dtype cannot hold a wrong value
+    step = rows_per_block(image)
+    for first in range(0, image.shape[0], step):
+        read_rows(image, first, first + step)
