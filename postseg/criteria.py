@@ -1,0 +1,98 @@
+"""The twelve tests of the filter: what each compares, and which regions fail it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from postseg.config import FilterConfig
+
+
+class Test(NamedTuple):
+    """A region is rejected for `reason` when `metric` is beyond the config's `threshold`."""
+
+    reason: str
+    metric: str
+    bound: Literal["min", "max"]
+    threshold: str
+
+
+# In the order in which a rejected region's first reason is looked for. `area_outliers` has two
+# bounds, both from `area_std_filter`.
+TESTS = (
+    Test("tiny_artifacts", "area", "min", "min_absolute_area"),
+    Test("too_small", "area", "min", "min_area"),
+    Test("too_large", "area", "max", "max_area"),
+    Test("area_outliers", "area", "min", "area_std_filter"),
+    Test("area_outliers", "area", "max", "area_std_filter"),
+    Test("too_eccentric", "eccentricity", "max", "max_eccentricity"),
+    Test("too_convex", "solidity", "max", "max_solidity"),
+    Test("too_concave", "solidity", "min", "min_solidity"),
+    Test("too_sparse", "extent", "min", "min_extent"),
+    Test("too_rectangular", "extent", "max", "max_extent"),
+    Test("low_compactness", "compactness", "min", "min_compactness"),
+    Test("high_convexity_deficit", "convexity_deficit", "max", "max_convexity_deficit"),
+    Test("irregular_perimeter", "perimeter_area_ratio", "max", "max_perimeter_area_ratio"),
+)
+
+
+def resolve_min_area(min_area: str | float | None, areas: NDArray[Any]) -> tuple[float | None, str]:
+    """Turn the `min_area` setting into mask pixels, and say by which rule.
+
+    The distribution is that of all regions. A number up to 100 is a percentile of it.
+    """
+    if min_area is None:
+        return None, "off"
+    if not isinstance(min_area, str) and min_area > 100:
+        return min_area, "pixels"
+    if not areas.size:
+        return None, "no regions"
+    if min_area == "median":
+        return float(np.median(areas)), "the median area"
+    if min_area == "median_div2":
+        return float(np.median(areas) / 2), "half the median area"
+    percent = float(min_area)
+    return float(np.percentile(areas, percent)), f"percentile {percent:g} of the areas"
+
+
+def rejections(regions: pd.DataFrame, config: FilterConfig) -> pd.DataFrame:
+    """Apply every test to every region.
+
+    Parameters
+    ----------
+    regions : DataFrame
+        As from `measure_regions`; all regions, since some thresholds follow their distribution.
+    config : FilterConfig
+        Thresholds; a test whose threshold is None rejects nothing.
+
+    Returns
+    -------
+    DataFrame of bool
+        A row per region and a column per reason, in the order of the tests. A metric that is
+        NaN rejects nothing.
+    """
+    failed: dict[str, NDArray[np.bool_]] = {}
+    for test in TESTS:
+        values = regions[test.metric].to_numpy()
+        threshold = _resolve(test, config, regions)
+        if threshold is None:
+            rejected = np.zeros(values.shape, bool)
+        else:
+            rejected = values < threshold if test.bound == "min" else values > threshold
+        failed[test.reason] = rejected | failed.get(test.reason, False)
+    return pd.DataFrame(failed, index=regions.index)
+
+
+def _resolve(test: Test, config: FilterConfig, regions: pd.DataFrame) -> float | None:
+    """The number that the metric is compared with, or None when the test is off."""
+    threshold = getattr(config, test.threshold)
+    areas = regions["area"].to_numpy()
+    if test.threshold == "min_area":
+        return resolve_min_area(threshold, areas)[0]
+    if test.threshold == "area_std_filter" and threshold is not None and areas.size:
+        deviation = threshold * areas.std()
+        return float(areas.mean() + (deviation if test.bound == "max" else -deviation))
+    return threshold

@@ -1,0 +1,202 @@
+"""The filter: which regions are cells, by twelve tests of their shape, and why the others went."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from postseg.config import FilterConfig
+from postseg.criteria import TESTS, rejections, resolve_min_area
+from postseg.label_image import as_label_image
+from postseg.metrics import measure
+from postseg.report import FilterReport, human, statistics
+from postseg.runs import components, encode, paint
+
+DebugImage = bool | str | os.PathLike[str]
+
+
+class Filtered(NamedTuple):
+    """What the filter makes of a label image.
+
+    Attributes
+    ----------
+    masks : (H, W) int32
+        Survivors renumbered 1..n in region order, 0 elsewhere.
+    regions : DataFrame
+        The table of `measure_regions` and, for each region, its new ``label`` (0 = rejected) and
+        the first ``reason`` it was rejected for ("" = kept).
+    report : FilterReport
+        Counts, statistics and thresholds.
+    """
+
+    masks: NDArray[np.int32]
+    regions: pd.DataFrame
+    report: FilterReport
+
+
+def apply_filter(
+    seg_masks: Any,
+    config: FilterConfig,
+    find_rejections: Callable[[pd.DataFrame], pd.DataFrame],
+    save_debug: DebugImage = False,
+) -> Filtered:
+    """Measure the regions of a label image, reject some, renumber and paint the others.
+
+    `find_rejections` maps the table of all regions to one boolean column per reason.
+    """
+    runs = encode(as_label_image(seg_masks))
+    grouped = components(runs)
+    regions = measure(grouped, runs.shape)
+    failed = _checked(find_rejections(regions), regions)
+    rejected = failed.to_numpy(dtype=bool)
+    kept = ~rejected.any(axis=1)
+    label = np.where(kept, kept.cumsum(), 0).astype(np.int32)
+    # kept regions fall through to the last, empty reason
+    first = np.column_stack([rejected, kept]).argmax(axis=1)
+    reason = np.array([*failed.columns, ""], dtype=object)[first]
+    regions = regions.assign(label=label, reason=reason)
+
+    if save_debug is not False:
+        from postseg.plotting import save_debug_image
+
+        path = "cleaned_mask.png" if save_debug is True else save_debug
+        save_debug_image(path, paint(runs, grouped.number), regions)
+    return Filtered(
+        paint(runs, label[grouped.number - 1]), regions, _report(regions, failed, config)
+    )
+
+
+def _checked(failed: pd.DataFrame, regions: pd.DataFrame) -> pd.DataFrame:
+    """What a `rejections` hook returned, or an error that says what is wrong with it."""
+    if not isinstance(failed, pd.DataFrame) or not failed.index.equals(regions.index):
+        raise TypeError(
+            "rejections() must return a DataFrame with one row per region, with the index of the "
+            f"table it was given, and one boolean column per reason; it returned {failed!r:.200}"
+        )
+    for reason, dtype in failed.dtypes.items():
+        if dtype.kind != "b":
+            raise TypeError(
+                f"rejections() returned {reason!r} with dtype {dtype}; a reason is a boolean "
+                "column: True where the region is rejected."
+            )
+    return failed
+
+
+def _report(regions: pd.DataFrame, failed: pd.DataFrame, config: FilterConfig) -> FilterReport:
+    survivors = regions[regions["label"] > 0]
+    counts = regions["reason"].value_counts()
+    min_area, rule = resolve_min_area(config.min_area, regions["area"].to_numpy())
+    return FilterReport(
+        total=len(regions),
+        passed=len(survivors),
+        rejected={str(reason): int(counts.get(reason, 0)) for reason in failed.columns},
+        config=config,
+        min_area=min_area,
+        min_area_rule=rule,
+        statistics_all=statistics(regions),
+        statistics_passed=statistics(survivors),
+    )
+
+
+def why_nothing_passed(report: FilterReport) -> str:
+    """One sentence: how many regions there were and which tests rejected most of them."""
+    if not report.total:
+        return "The masks hold no cells: every pixel is 0."
+    threshold = {test.reason: test.threshold for test in TESTS}
+    worst = sorted(report.rejected.items(), key=lambda item: -item[1])[:3]
+    tests = ", ".join(
+        f"{human(reason)} {count:,} ({threshold.get(reason, 'a test of a subclass')})"
+        for reason, count in worst
+        if count
+    )
+    return (
+        f"None of the {report.total:,} regions passed the filter. Most were rejected by: {tests}. "
+        "Loosen these thresholds; None switches one off."
+    )
+
+
+def filter_cell_by_regionprops(
+    seg_masks: Any,
+    max_eccentricity: float | None = None,
+    min_area: str | float | None = "median_div2",
+    min_absolute_area: float | None = 50,
+    max_area: float | None = None,
+    min_solidity: float | None = None,
+    max_solidity: float | None = None,
+    min_extent: float | None = None,
+    max_extent: float | None = None,
+    min_compactness: float | None = None,
+    max_convexity_deficit: float | None = 0.20,
+    max_perimeter_area_ratio: float | None = None,
+    area_std_filter: float | None = None,
+    save_debug: DebugImage = False,
+    verbose: bool = True,
+) -> NDArray[np.int32]:
+    """Keep the regions of a label image that look like cells, renumbered 1..n.
+
+    A region is an 8-connected component of one label. It is kept when it passes every test;
+    bounds are inclusive and ``None`` switches a test off. What each threshold is for, and
+    typical values, stand in `FilterConfig`.
+
+    Parameters
+    ----------
+    seg_masks : (H, W) array_like
+        Label image: 0 is background, every other value a cell. Never modified.
+    max_eccentricity, min_solidity, max_solidity, min_extent, max_extent, min_compactness, \
+max_convexity_deficit : float, optional
+        Bounds of ratios, from 0 to 1.
+    min_area : {"median", "median_div2"} or float, optional
+        The median area of all regions or half of it; a number from 0 to 100 is a *percentile*
+        of the areas, a larger one mask pixels. For a floor below 100 pixels use
+        `min_absolute_area`.
+    min_absolute_area, max_area : float, optional
+        In mask pixels.
+    max_perimeter_area_ratio : float, optional
+        Bound of perimeter / sqrt(area).
+    area_std_filter : float, optional
+        Reject areas further from the mean than this many population standard deviations.
+    save_debug : bool or path
+        Write a picture of survivors and rejected regions: True writes ``cleaned_mask.png``
+        here. Needs the extra ``plot``.
+    verbose : bool
+        Print the `FilterReport`.
+
+    Returns
+    -------
+    (H, W) int32 array
+        Survivors renumbered in raster order of their first pixel. All zeros, with a warning,
+        when nothing survives.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For masks that are no 2-D label image, and for impossible thresholds.
+    """
+    config = FilterConfig(
+        max_eccentricity=max_eccentricity,
+        min_area=min_area,  # type: ignore[arg-type]
+        min_absolute_area=min_absolute_area,
+        max_area=max_area,
+        min_solidity=min_solidity,
+        max_solidity=max_solidity,
+        min_extent=min_extent,
+        max_extent=max_extent,
+        min_compactness=min_compactness,
+        max_convexity_deficit=max_convexity_deficit,
+        max_perimeter_area_ratio=max_perimeter_area_ratio,
+        area_std_filter=area_std_filter,
+    )
+    filtered = apply_filter(
+        seg_masks, config, lambda regions: rejections(regions, config), save_debug
+    )
+    if verbose:
+        print(filtered.report)
+    if not filtered.report.passed:
+        warnings.warn(why_nothing_passed(filtered.report), stacklevel=2)
+    return filtered.masks
