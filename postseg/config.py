@@ -1,10 +1,9 @@
-"""What a user sets: filter thresholds, enlargement factor, label name; checked on entry."""
+"""`FilterConfig`: the thresholds of the filter, checked on entry."""
 
 from __future__ import annotations
 
 import difflib
 import json
-import math
 import tomllib
 from collections.abc import Mapping
 from os import PathLike
@@ -32,6 +31,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, str) and value.lower() == "none":
         return None
     return value
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, float) and value.is_integer()
 
 
 def _rule_or_number(value: Any) -> str:
@@ -143,7 +146,8 @@ class FilterConfig(BaseModel):
 
     def __repr_args__(self) -> list[tuple[str | None, Any]]:
         """Show what differs from the defaults."""
-        return [(name, value) for name, value in self if value != type(self)().__dict__[name]]
+        changed = [(name, value) for name, value in self if value != type(self)().__dict__[name]]
+        return [(name, int(value) if _is_whole(value) else value) for name, value in changed]
 
     def replace(self, **thresholds: Any) -> Self:
         """Return a copy with some thresholds changed, checked like a new one."""
@@ -165,60 +169,15 @@ class FilterConfig(BaseModel):
         path = Path(path)
         if path.suffix not in (".toml", ".json"):
             raise ValueError(f"{path}: thresholds are read from .toml or .json files")
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
         try:
+            text = content.decode()
             data = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
         except ValueError as error:
             raise ValueError(f"{path} is not valid {path.suffix[1:].upper()}: {error}") from error
         if not isinstance(data, dict):
             raise ValueError(f"{path} must hold a table of thresholds, e.g. max_area = 2000")
         return cls(**data)
-
-
-def check_factor(factor: Any) -> int:
-    """Return the enlargement factor as an int, 0 meaning none.
-
-    Raises
-    ------
-    TypeError
-        For anything but a number.
-    ValueError
-        For negative and fractional numbers and NaN.
-    """
-    hint = "give a whole number, e.g. 4 when the masks are 4 times smaller than the image"
-    if isinstance(factor, np.generic):
-        factor = factor.item()
-    if isinstance(factor, bool) or not isinstance(factor, int | float):
-        raise TypeError(f"factor_rescale is {factor!r}, a {type(factor).__name__}; {hint}.")
-    if isinstance(factor, float) and not (math.isfinite(factor) and factor.is_integer()):
-        raise ValueError(f"factor_rescale is {factor!r}; {hint}.")
-    if factor < 0:
-        raise ValueError(f"factor_rescale is {factor!r}, below 0; {hint}.")
-    return int(factor)
-
-
-def check_name(name: Any, parameter: str) -> str:
-    """Return `name` if SpatialData takes it as the name of an element.
-
-    The rule is SpatialData's; it is kept here too so that a bad name is refused before the work
-    rather than when the result is written.
-
-    Raises
-    ------
-    TypeError
-        When it is no string.
-    ValueError
-        When it is empty or has characters that SpatialData refuses.
-    """
-    if not isinstance(name, str):
-        raise TypeError(f"{parameter} is {name!r}, a {type(name).__name__}; give a string.")
-    allowed = all(character.isalnum() or character in "_-." for character in name)
-    if not name or not allowed or name in (".", "..") or name.startswith("__"):
-        raise ValueError(
-            f"{parameter} is {name!r}; SpatialData takes letters, digits, '_', '-' and '.', at "
-            "least one, not starting with '__'."
-        )
-    return name
 
 
 def check_config(config: Any) -> FilterConfig:

@@ -1,4 +1,4 @@
-"""The twelve tests of the filter: what each compares, and which regions fail it."""
+"""The twelve tests of the filter: what each compares, and which regions fail it, by how much."""
 
 from __future__ import annotations
 
@@ -58,32 +58,44 @@ def resolve_min_area(min_area: str | float | None, areas: NDArray[Any]) -> tuple
     return float(np.percentile(areas, percent)), f"percentile {percent:g} of the areas"
 
 
-def rejections(regions: pd.DataFrame, config: FilterConfig) -> pd.DataFrame:
-    """Apply every test to every region.
+def margins(regions: pd.DataFrame, config: FilterConfig) -> pd.DataFrame:
+    """Tell by how much every region passes or fails every test.
 
     Parameters
     ----------
     regions : DataFrame
         As from `measure_regions`; all regions, since some thresholds follow their distribution.
     config : FilterConfig
-        Thresholds; a test whose threshold is None rejects nothing.
+        Thresholds.
+
+    Returns
+    -------
+    DataFrame of float
+        A row per region and a column per reason, in the order of the tests: how far the metric
+        is inside its threshold, in the metric's unit; negative = failed. NaN where the test is
+        off or the metric undefined.
+    """
+    found: dict[str, NDArray[np.float64]] = {}
+    for test in TESTS:
+        values = regions[test.metric].to_numpy(dtype=float)
+        threshold = _resolve(test, config, regions)
+        if threshold is None:
+            margin = np.full(values.shape, np.nan)
+        else:
+            margin = values - threshold if test.bound == "min" else threshold - values
+        found[test.reason] = np.minimum(margin, found.get(test.reason, np.inf))
+    return pd.DataFrame(found, index=regions.index)
+
+
+def rejections(regions: pd.DataFrame, config: FilterConfig) -> pd.DataFrame:
+    """Apply every test to every region.
 
     Returns
     -------
     DataFrame of bool
-        A row per region and a column per reason, in the order of the tests. A metric that is
-        NaN rejects nothing.
+        As `margins`: True where the region fails the test.
     """
-    failed: dict[str, NDArray[np.bool_]] = {}
-    for test in TESTS:
-        values = regions[test.metric].to_numpy()
-        threshold = _resolve(test, config, regions)
-        if threshold is None:
-            rejected = np.zeros(values.shape, bool)
-        else:
-            rejected = values < threshold if test.bound == "min" else values > threshold
-        failed[test.reason] = rejected | failed.get(test.reason, False)
-    return pd.DataFrame(failed, index=regions.index)
+    return margins(regions, config) < 0
 
 
 def _resolve(test: Test, config: FilterConfig, regions: pd.DataFrame) -> float | None:

@@ -9,16 +9,34 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from postseg import criteria
 from postseg.config import FilterConfig
-from postseg.criteria import TESTS, rejections, resolve_min_area
-from postseg.label_image import as_label_image
+from postseg.images import encode, paint
+from postseg.label_image import LabelImage, as_label_image, is_lazy
 from postseg.metrics import measure
 from postseg.report import FilterReport, human, statistics
-from postseg.runs import components, encode, paint
+from postseg.runs import Runs, components
 
 DebugImage = bool | str | os.PathLike[str]
+
+
+class Measured(NamedTuple):
+    """A label image as the filter needs it, read and measured once.
+
+    Attributes
+    ----------
+    runs : Runs
+        With the region number, from 1, as label.
+    table : DataFrame
+        As from `measure_regions`.
+    chunks : tuple or None
+        Of the image, where it was lazy.
+    """
+
+    runs: Runs
+    table: pd.DataFrame
+    chunks: tuple[tuple[int, ...], tuple[int, ...]] | None
 
 
 class Filtered(NamedTuple):
@@ -27,63 +45,78 @@ class Filtered(NamedTuple):
     Attributes
     ----------
     masks : (H, W) int32
-        Survivors renumbered 1..n in region order, 0 elsewhere.
+        Survivors renumbered 1..n in region order, 0 elsewhere; a dask array for a lazy input.
+    runs : Runs
+        The same as runs, those of rejected regions with the label 0.
     regions : DataFrame
-        The table of `measure_regions` and, for each region, its new ``label`` (0 = rejected) and
-        the first ``reason`` it was rejected for ("" = kept).
+        The audit table: `measure_regions` and, for each region, its new ``label`` (0 =
+        rejected), the first ``reason`` it was rejected for ("" = kept), and for every test the
+        ``margin_<reason>`` to its threshold, see `criteria.margins`.
     report : FilterReport
         Counts, statistics and thresholds.
     """
 
-    masks: NDArray[np.int32]
+    masks: LabelImage
+    runs: Runs
     regions: pd.DataFrame
     report: FilterReport
 
 
+def measure_masks(seg_masks: Any) -> Measured:
+    """Read and measure a label image."""
+    image = as_label_image(seg_masks)
+    runs = encode(image)
+    regions = components(runs)
+    chunks = image.chunks if is_lazy(image) else None
+    return Measured(runs._replace(label=regions.number), measure(regions, runs.shape), chunks)
+
+
 def apply_filter(
-    seg_masks: Any,
+    measured: Measured,
     config: FilterConfig,
     find_rejections: Callable[[pd.DataFrame], pd.DataFrame],
     save_debug: DebugImage = False,
 ) -> Filtered:
-    """Measure the regions of a label image, reject some, renumber and paint the others.
+    """Reject some of the measured regions, renumber and paint the others.
 
     `find_rejections` maps the table of all regions to one boolean column per reason.
     """
-    runs = encode(as_label_image(seg_masks))
-    grouped = components(runs)
-    regions = measure(grouped, runs.shape)
-    failed = _checked(find_rejections(regions), regions)
+    runs, table, chunks = measured
+    failed = find_failures(table, find_rejections)
     rejected = failed.to_numpy(dtype=bool)
     kept = ~rejected.any(axis=1)
     label = np.where(kept, kept.cumsum(), 0).astype(np.int32)
     # kept regions fall through to the last, empty reason
     first = np.column_stack([rejected, kept]).argmax(axis=1)
     reason = np.array([*failed.columns, ""], dtype=object)[first]
-    regions = regions.assign(label=label, reason=reason)
+    regions = table.assign(label=label, reason=reason)
+    regions = regions.join(criteria.margins(table, config).add_prefix("margin_"))
 
     if save_debug is not False:
         from postseg.plotting import save_debug_image
 
         path = "cleaned_mask.png" if save_debug is True else save_debug
-        save_debug_image(path, paint(runs, grouped.number), regions)
-    return Filtered(
-        paint(runs, label[grouped.number - 1]), regions, _report(regions, failed, config)
-    )
+        save_debug_image(path, paint(runs, runs.label), regions)
+    value = label[runs.label - 1]
+    masks = paint(runs, value, chunks)
+    return Filtered(masks, runs._replace(label=value), regions, _report(regions, failed, config))
 
 
-def _checked(failed: pd.DataFrame, regions: pd.DataFrame) -> pd.DataFrame:
-    """What a `rejections` hook returned, or an error that says what is wrong with it."""
+def find_failures(
+    regions: pd.DataFrame, find_rejections: Callable[[pd.DataFrame], pd.DataFrame]
+) -> pd.DataFrame:
+    """What a `rejections` hook returns, or an error that says what is wrong with it."""
+    failed = find_rejections(regions)
     if not isinstance(failed, pd.DataFrame) or not failed.index.equals(regions.index):
         raise TypeError(
             "rejections() must return a DataFrame with one row per region, with the index of the "
             f"table it was given, and one boolean column per reason; it returned {failed!r:.200}"
         )
     for reason, dtype in failed.dtypes.items():
-        if dtype.kind != "b":
+        if dtype.kind != "b" or failed[reason].isna().any():
             raise TypeError(
                 f"rejections() returned {reason!r} with dtype {dtype}; a reason is a boolean "
-                "column: True where the region is rejected."
+                "column without gaps: True where the region is rejected."
             )
     return failed
 
@@ -91,7 +124,7 @@ def _checked(failed: pd.DataFrame, regions: pd.DataFrame) -> pd.DataFrame:
 def _report(regions: pd.DataFrame, failed: pd.DataFrame, config: FilterConfig) -> FilterReport:
     survivors = regions[regions["label"] > 0]
     counts = regions["reason"].value_counts()
-    min_area, rule = resolve_min_area(config.min_area, regions["area"].to_numpy())
+    min_area, rule = criteria.resolve_min_area(config.min_area, regions["area"].to_numpy())
     return FilterReport(
         total=len(regions),
         passed=len(survivors),
@@ -108,7 +141,7 @@ def why_nothing_passed(report: FilterReport) -> str:
     """One sentence: how many regions there were and which tests rejected most of them."""
     if not report.total:
         return "The masks hold no cells: every pixel is 0."
-    threshold = {test.reason: test.threshold for test in TESTS}
+    threshold = {test.reason: test.threshold for test in criteria.TESTS}
     worst = sorted(report.rejected.items(), key=lambda item: -item[1])[:3]
     tests = ", ".join(
         f"{human(reason)} {count:,} ({threshold.get(reason, 'a test of a subclass')})"
@@ -137,7 +170,7 @@ def filter_cell_by_regionprops(
     area_std_filter: float | None = None,
     save_debug: DebugImage = False,
     verbose: bool = True,
-) -> NDArray[np.int32]:
+) -> LabelImage:
     """Keep the regions of a label image that look like cells, renumbered 1..n.
 
     A region is an 8-connected component of one label. It is kept when it passes every test;
@@ -171,7 +204,7 @@ max_convexity_deficit : float, optional
     -------
     (H, W) int32 array
         Survivors renumbered in raster order of their first pixel. All zeros, with a warning,
-        when nothing survives.
+        when nothing survives. A lazy dask array where `seg_masks` is one.
 
     Raises
     ------
@@ -193,7 +226,10 @@ max_convexity_deficit : float, optional
         area_std_filter=area_std_filter,
     )
     filtered = apply_filter(
-        seg_masks, config, lambda regions: rejections(regions, config), save_debug
+        measure_masks(seg_masks),
+        config,
+        lambda regions: criteria.rejections(regions, config),
+        save_debug,
     )
     if verbose:
         print(filtered.report)

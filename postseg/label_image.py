@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
-LabelImage = NDArray[Any]
+if TYPE_CHECKING:
+    import dask.array as da
+
+LabelImage: TypeAlias = "NDArray[Any] | da.Array"
 
 MAX_LABEL = 2**63 - 1
 _BLOCK_BYTES = 1 << 21  # small enough to stay in cache while a block is checked and encoded
@@ -17,14 +20,15 @@ _BLOCK_BYTES = 1 << 21  # small enough to stay in cache while a block is checked
 def as_label_image(masks: Any) -> LabelImage:
     """Return `masks` as a 2-D array of an integer, boolean or float dtype, without a copy.
 
-    Values are looked at by `read_rows` only.
+    What is lazy (dask, Zarr, xarray of dask) becomes a dask array and is not read. Values are
+    looked at by `as_block` only.
 
     Parameters
     ----------
     masks : (H, W) array_like
         NumPy array (any memory or byte order, memmap), xarray ``DataArray`` or ``DataTree``
-        (its first scale), dask array, or nested lists. Singleton dimensions in front or at the
-        end are dropped.
+        (its first scale), dask or Zarr array, or nested lists. Singleton dimensions in front or
+        at the end are dropped.
 
     Raises
     ------
@@ -39,7 +43,7 @@ def as_label_image(masks: Any) -> LabelImage:
             "background."
         )
     try:
-        image = np.asarray(_without_xarray(masks))
+        image = _array(_without_xarray(masks))
     except ValueError as error:  # nested lists of unequal lengths
         raise ValueError(f"masks cannot be made into a 2-D array: {error}.") from error
     if image.dtype.kind not in "biuf":
@@ -56,6 +60,23 @@ def as_label_image(masks: Any) -> LabelImage:
             "time, e.g. masks[0]."
         )
     return image
+
+
+def is_lazy(image: Any) -> TypeGuard[da.Array]:
+    """Whether it is a dask array; whoever has one has imported dask."""
+    dask_array = sys.modules.get("dask.array")
+    return dask_array is not None and isinstance(image, dask_array.Array)
+
+
+def _array(masks: Any) -> LabelImage:
+    if is_lazy(masks):
+        return masks
+    zarr = sys.modules.get("zarr")
+    if zarr is not None and isinstance(masks, zarr.Array):
+        import dask.array as da
+
+        return da.from_array(masks, chunks=masks.chunks)
+    return np.asarray(masks)
 
 
 def _without_xarray(masks: Any) -> Any:
@@ -80,11 +101,11 @@ def rows_per_block(image: LabelImage) -> int:
     return int(max(1, _BLOCK_BYTES // max(1, image.itemsize * image.shape[1])))
 
 
-def read_rows(image: LabelImage, first: int, last: int) -> NDArray[Any]:
-    """Rows ``first:last`` as a read-only, C-ordered, native unsigned array, values checked.
+def as_block(block: NDArray[Any], first_row: int, first_col: int = 0) -> NDArray[Any]:
+    """Return part of a label image as a read-only, C-ordered, native unsigned array, checked.
 
     Unsigned and read-only whatever came in, so that one compiled encoder per item size serves
-    every dtype.
+    every dtype. Its place in the image is for the errors.
 
     Raises
     ------
@@ -92,20 +113,20 @@ def read_rows(image: LabelImage, first: int, last: int) -> NDArray[Any]:
         Naming the value and its place, for negative labels, labels above 2^63 - 1, and floats
         that are not finite integers.
     """
-    block = image[first:last]
+    place = first_row, first_col
     kind = block.dtype.kind
     if kind == "f":
-        block = _whole_numbers(block, first)
+        block = _whole_numbers(block, place)
     elif block.size and kind == "i" and (lowest := block.min()) < 0:
         raise ValueError(
-            f"masks has the negative label {lowest} at {_place(block == lowest, first)}; labels "
+            f"masks has the negative label {lowest} at {_place(block == lowest, place)}; labels "
             "are 0 (background) or positive. Set such pixels to 0 if they mean background."
         )
     elif block.size and block.dtype.itemsize == 8 and kind == "u":
         highest = block.max()
         if highest > MAX_LABEL:
             raise ValueError(
-                f"masks has the label {highest} at {_place(block == highest, first)}, above the "
+                f"masks has the label {highest} at {_place(block == highest, place)}, above the "
                 f"largest, 2^63 - 1; renumber the cells first."
             )
     block = np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("="))
@@ -114,28 +135,30 @@ def read_rows(image: LabelImage, first: int, last: int) -> NDArray[Any]:
     return unsigned
 
 
-def _whole_numbers(block: NDArray[Any], first: int) -> NDArray[np.int64]:
+def _whole_numbers(block: NDArray[Any], place: tuple[int, int]) -> NDArray[np.int64]:
+    if block.dtype.itemsize < 8:
+        block = block.astype(np.float64)  # half floats cannot even hold the bound
     with np.errstate(invalid="ignore"):
         wrong = ~((block >= 0) & (block < 2.0**63) & (block == np.floor(block)))
     if wrong.any():
         value = block[wrong][0]
         raise ValueError(
-            f"masks has dtype {block.dtype} and the value {value} at {_place(wrong, first)}; "
+            f"masks has dtype {block.dtype} and the value {value} at {_place(wrong, place)}; "
             "labels are whole numbers from 0 to 2^63 - 1. Is this a probability or distance map "
             "instead of the label image?"
         )
     return block.astype(np.int64)
 
 
-def _place(wrong: NDArray[np.bool_], first: int) -> str:
-    row, col = np.argwhere(wrong)[0].tolist()
-    return f"row {first + row}, column {col}"
+def _place(wrong: NDArray[np.bool_], origin: tuple[int, int]) -> str:
+    row, col = np.argwhere(wrong)[0] + origin
+    return f"row {row}, column {col}"
 
 
 def check_values(image: LabelImage) -> None:
-    """Read all of `image` once, for its errors only."""
-    if image.dtype.kind in "bu" and image.dtype.itemsize < 8:
+    """Read all of `image` once, for its errors only; a lazy one is checked when it is read."""
+    if is_lazy(image) or (image.dtype.kind in "bu" and image.dtype.itemsize < 8):
         return  # such a dtype cannot hold a wrong value
     step = rows_per_block(image)
     for first in range(0, image.shape[0], step):
-        read_rows(image, first, first + step)
+        as_block(image[first : first + step], first)

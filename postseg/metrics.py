@@ -9,9 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from postseg._kernels import hulls, moments, perimeters
+from postseg.images import encode
 from postseg.label_image import as_label_image
 from postseg.parallel import spread
-from postseg.runs import Regions, components, encode
+from postseg.runs import Regions, components
 
 METRICS = (
     "area",
@@ -88,7 +89,7 @@ def measure(regions: Regions, shape: tuple[int, int]) -> pd.DataFrame:
         perimeters.perimeters(first, last, *runs, bbox, steps)
         hulls.convex_areas(first, last, *runs, bbox, area_convex)
 
-    spread(measure_range, regions.offsets)
+    spread(measure_range, regions.offsets, "Measuring")
 
     perimeter = _perimeter(steps)
     solidity = area / area_convex

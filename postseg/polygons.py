@@ -5,6 +5,7 @@ The only place where (row, column) becomes (x, y).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -14,10 +15,14 @@ import shapely
 from numpy.typing import NDArray
 
 from postseg._kernels import contours
-from postseg.config import check_factor
+from postseg.coordinates import Matrix, lowest_y
+from postseg.images import encode
 from postseg.label_image import as_label_image
-from postseg.parallel import spread
-from postseg.runs import Regions, Runs, components, encode
+from postseg.parallel import in_threads, spread
+from postseg.runs import Regions, Runs, components
+from postseg.settings import check_factor
+
+_BATCH = 1 << 20  # vertices to trace and build at a time: 16 MB
 
 
 class Outlines(NamedTuple):
@@ -31,11 +36,40 @@ class Outlines(NamedTuple):
         (x, y), see `trace_outlines`.
     offsets : (n + 1,) int64
         Ring k is ``coords[offsets[k]:offsets[k + 1]]``; its last vertex is its first.
+    shift : float
+        What was added to y after mirroring.
     """
 
     label: NDArray[np.int64]
     coords: NDArray[np.float64]
     offsets: NDArray[np.int64]
+    shift: float
+
+
+class _Rings(NamedTuple):
+    """Outlines still to be traced: one region per label, and where each ring will begin."""
+
+    label: NDArray[np.int64]
+    regions: Regions
+    offsets: NDArray[np.int64]
+    x_scale: float
+    y_scale: float
+    shift: float
+
+    def trace(self, first: int, last: int) -> NDArray[np.float64]:
+        """Vertices of the rings ``first:last``."""
+        regions, bounds = self.regions, self.offsets[first : last + 1] - self.offsets[first]
+        coords = np.empty((bounds[-1], 2))
+        contours.trace(
+            0,
+            last - first,
+            regions.offsets[first : last + 1],
+            *(regions.row, regions.start, regions.stop),
+            bounds,
+            *(self.x_scale, self.y_scale, self.shift),
+            coords,
+        )
+        return coords
 
 
 def trace_outlines(runs: Runs, factor: int = 1, *, mirrored: bool = False) -> Outlines:
@@ -48,14 +82,46 @@ def trace_outlines(runs: Runs, factor: int = 1, *, mirrored: bool = False) -> Ou
     Vertices are (x, y) = (column, row), pixel centres at integers, times `factor` (0: as they
     are). `mirrored` makes of y what `mirror_y0` and `shift_to_y0` would: it points up, from 0.
     """
-    scale = factor or 1
+    rings = _measure_rings(runs, factor, mirrored)
+    parts = spread(rings.trace, rings.offsets, "Outlining")
+    coords = np.concatenate([np.empty((0, 2)), *parts])
+    return Outlines(rings.label, coords, rings.offsets, rings.shift)
+
+
+def outline_polygons(
+    runs: Runs, factor: int = 1, *, mirrored: bool = False
+) -> tuple[NDArray[np.int64], NDArray[np.object_], float]:
+    """Build the polygons of `trace_outlines`: label values, an object array, and the shift.
+
+    Batch by batch, so that the vertices of a slide need not all be held twice, and so that one
+    batch is traced while another is built.
+    """
+    rings = _measure_rings(runs, factor, mirrored)
+
+    def build(first: int, last: int) -> NDArray[np.object_]:
+        bounds = rings.offsets[first : last + 1] - rings.offsets[first]
+        one_ring_each = np.arange(last - first + 1)
+        return shapely.from_ragged_array(
+            shapely.GeometryType.POLYGON, rings.trace(first, last), (bounds, one_ring_each)
+        )
+
+    n_batches = 1 + int(rings.offsets[-1]) // _BATCH
+    shares = np.linspace(0, rings.offsets[-1], n_batches + 1)
+    ends = np.unique(np.searchsorted(rings.offsets, shares)).tolist()
+    batches = in_threads(build, list(itertools.pairwise(ends)), "Outlining")
+    geometry = np.concatenate([np.empty(0, dtype=object), *batches])
+    return rings.label, geometry, rings.shift
+
+
+def _measure_rings(runs: Runs, factor: int, mirrored: bool) -> _Rings:
+    scale = float(factor or 1)
     regions = components(runs)
     length = np.empty(regions.source_label.size, np.int64)
 
     def measure_range(first: int, last: int) -> None:
         contours.outline_lengths(first, last, *regions[:4], length)
 
-    spread(measure_range, regions.offsets)
+    spread(measure_range, regions.offsets, "Measuring outlines")
 
     order = np.lexsort((-length, regions.source_label))
     label, position = np.unique(regions.source_label[order], return_index=True)
@@ -63,15 +129,8 @@ def trace_outlines(runs: Runs, factor: int = 1, *, mirrored: bool = False) -> Ou
     if not np.array_equal(chosen, np.arange(length.size)):
         regions = _take(regions, chosen)
     offsets = np.concatenate(([0], np.cumsum(length[chosen] + 1)))
-    coords = np.empty((offsets[-1], 2))
-    bottom = regions.row.max(initial=0) + 0.5
-    placing = (scale, -scale, scale * bottom) if mirrored else (scale, scale, 0)
-
-    def trace_range(first: int, last: int) -> None:
-        contours.trace(first, last, *regions[:4], offsets, *map(float, placing), coords)
-
-    spread(trace_range, regions.offsets)
-    return Outlines(label, coords, offsets)
+    shift = mirror_shift(int(regions.row.max(initial=0)), factor) if mirrored else 0.0
+    return _Rings(label, regions, offsets, scale, -scale if mirrored else scale, shift)
 
 
 def _take(regions: Regions, chosen: NDArray[np.int64]) -> Regions:
@@ -86,14 +145,6 @@ def _take(regions: Regions, chosen: NDArray[np.int64]) -> Regions:
         regions.stop[runs],
         regions.source_label[chosen],
         np.empty(0, np.int32),
-    )
-
-
-def to_polygons(outlines: Outlines) -> NDArray[np.object_]:
-    """Build one shapely ``Polygon`` per ring: an object array (n,)."""
-    one_ring_each = np.arange(outlines.label.size + 1)
-    return shapely.from_ragged_array(
-        shapely.GeometryType.POLYGON, outlines.coords, (outlines.offsets, one_ring_each)
     )
 
 
@@ -122,8 +173,8 @@ def masks_to_polygons(seg_masks: Any, factor_rescale: int = 1) -> list[shapely.P
         When `seg_masks` is not a 2-D label image, `factor_rescale` not a whole number >= 0.
     """
     factor = check_factor(factor_rescale)
-    outlines = trace_outlines(encode(as_label_image(seg_masks)), factor)
-    return to_polygons(outlines).tolist()
+    _, geometry, _ = outline_polygons(encode(as_label_image(seg_masks)), factor)
+    return geometry.tolist()
 
 
 def as_geometry(
@@ -174,12 +225,25 @@ def _negate_y(coords: NDArray[np.float64]) -> NDArray[np.float64]:
     return coords * (1, -1)
 
 
-def shift_to_y0(geometry: NDArray[np.object_]) -> NDArray[np.object_]:
-    """Shift all geometries together so that their lowest y, if below 0, is 0."""
-    lowest = shapely.bounds(geometry)[:, 1].min()
-    if lowest >= 0:
-        return geometry
-    return shapely.transform(geometry, lambda coords: coords - (0, lowest))
+def shift_to_y0(geometry: NDArray[np.object_]) -> tuple[NDArray[np.object_], float]:
+    """Shift all geometries together so that their lowest y, if below 0, is 0; and by how much."""
+    shift = max(0.0, -shapely.bounds(geometry)[:, 1].min())
+    return shapely.transform(geometry, lambda coords: np.add(coords, (0, shift))), shift
+
+
+def mirror_shift(last_row: int | None, factor: int) -> float:
+    """The shift after `mirror_y0`, by the lowest row of the image that holds a cell."""
+    return 0.0 if last_row is None else (factor or 1) * (last_row + 0.5)
+
+
+def shift_of(runs: Runs, factor: int, mirror: Matrix) -> float:
+    """The shift that `shift_to_y0` would apply to the outlines of `runs` after any `mirror`."""
+    if not runs.row.size:
+        return 0.0
+    scale = factor or 1
+    left, right = scale * (runs.start.min() - 0.5), scale * (runs.stop.max() - 0.5)
+    top, bottom = scale * (runs.row.min() - 0.5), scale * (runs.row.max() + 0.5)
+    return max(0.0, -lowest_y(mirror, left, top, right, bottom))
 
 
 def to_geodataframe(

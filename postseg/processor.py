@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,9 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from postseg import criteria, filtering, polygons
-from postseg.label_image import LabelImage, as_label_image
-from postseg.runs import Runs, encode
-from postseg.state import State
+from postseg.coordinates import Matrix, labels_systems, matrix_of, shapes_systems
+from postseg.handover import HandOver
+from postseg.images import encode, last_row
+from postseg.label_image import LabelImage, as_label_image, is_lazy
+from postseg.runs import Runs
+from postseg.whatif import WhatIf
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-class PostSegmentation(State):
+class PostSegmentation(WhatIf, HandOver):
     """Refine a label image and turn it into SpatialData elements that agree with each other.
 
     Parameters
@@ -32,6 +36,11 @@ class PostSegmentation(State):
         How many times smaller the masks are than the microscope image; 0 or 1: not at all.
     label_name : str
         Name of the labels element.
+    shape_name : str, optional
+        Name of the shapes element; default ``<label_name>_shapes``.
+    origin : (float, float)
+        Row and column of the tile's first pixel in its slide, in mask pixels: where the tile lies
+        in the coordinate system ``"image"``.
     filter_config : FilterConfig or mapping, optional
         Thresholds of the filter; default ``FilterConfig()``.
     verbose : bool
@@ -39,6 +48,11 @@ class PostSegmentation(State):
     save_debug : bool or path
         Write a picture of survivors and rejected regions: True writes ``cleaned_mask.png``
         in the working directory. Needs the extra ``plot``.
+    n_jobs : int, optional
+        Threads to use; -1 for all CPUs. Default: the environment variable ``POSTSEG_N_JOBS``,
+        else the CPUs that this process may use. Results do not depend on it.
+    progress : bool
+        Show a progress bar on stderr.
 
     Attributes
     ----------
@@ -78,7 +92,7 @@ class PostSegmentation(State):
 
     def process_masks_to_shapes(
         self,
-    ) -> tuple[NDArray[Any], gpd.GeoDataFrame, gpd.GeoDataFrame]:
+    ) -> tuple[LabelImage, gpd.GeoDataFrame, gpd.GeoDataFrame]:
         """Filter the masks, outline the survivors, scale, mirror and shift the outlines.
 
         It starts from the masks as they were assigned, so that running it again gives the same
@@ -96,23 +110,39 @@ class PostSegmentation(State):
         RuntimeError
             Without masks, and when no region survives. After an error the object is as before.
         """
+        from postseg import elements
+
         with self._step() as input_masks:
+            self.filter_report = self.regions = None
             masks = as_label_image(self.filter_cell_by_regionprops(input_masks))
-            runs = encode(masks)
+            runs = self._runs_of(masks)
             if not runs.label.size:
                 raise RuntimeError(self._why_empty())
-            labels, geometry = self._outline(masks, runs)
-            self._set_shapes(masks, labels, geometry)
+            labels, geometry, shift = self._outline(masks, runs)
+            self._set_masks(masks, self.regions, shift)
+            systems = shapes_systems(*self._placing())
+            self.gdf_polygons = polygons.to_geodataframe(geometry, labels, "cell_id")
+            self.shapes_model = elements.shapes_element(
+                polygons.to_geodataframe(geometry, labels, "region"), systems
+            )
             return masks, self.gdf_polygons, self.shapes_model
 
-    def process_labels(self) -> tuple[NDArray[Any], xr.DataArray]:
+    def process_labels(
+        self, scale_factors: Sequence[int] | None = None
+    ) -> tuple[LabelImage, xr.DataArray | xr.DataTree]:
         """Enlarge the masks as they stand to full resolution, lazily.
+
+        Parameters
+        ----------
+        scale_factors : sequence of int, optional
+            Build the pyramid that viewers want, e.g. ``[2, 2, 2]``: each level so many times
+            smaller than the one before.
 
         Returns
         -------
         masks : (H, W) array
             `self.masks`, not enlarged.
-        labels_model : DataArray
+        labels_model : DataArray or DataTree
             int32, dims (y, x), every mask pixel a block of `factor_rescale` x `factor_rescale`.
             Dask-backed: nothing is computed before it is asked for.
 
@@ -123,17 +153,18 @@ class PostSegmentation(State):
         ValueError
             When a label exceeds int32, as the ids of unfiltered masks may.
         """
-        from postseg.elements import labels_element
+        from postseg import elements
         from postseg.labels import enlarge_lazily
 
         with self._step():
-            masks = self._masks
-            self.labels_model = labels_element(
-                enlarge_lazily(masks, self.factor_rescale), self.label_name
+            enlarged = enlarge_lazily(self._masks, self.factor_rescale)
+            systems = labels_systems(*self._placing())
+            self.labels_model = elements.labels_element(
+                enlarged, self.label_name, systems, scale_factors
             )
-            return masks, self.labels_model
+            return self._masks, self.labels_model
 
-    def filter_cell_by_regionprops(self, seg_masks: Any, **thresholds: Any) -> NDArray[np.int32]:
+    def filter_cell_by_regionprops(self, seg_masks: Any, **thresholds: Any) -> LabelImage:
         """Keep the regions that pass `rejections`; sets `filter_report` and `regions`.
 
         Parameters
@@ -149,13 +180,12 @@ class PostSegmentation(State):
             See `postseg.filter_cell_by_regionprops`.
         """
         with self._in_force(thresholds) as config:
-            filtered = filtering.apply_filter(seg_masks, config, self.rejections, self.save_debug)
-        if self.verbose:
-            print(filtered.report)
-        if not filtered.report.passed and not self._in_step:  # a step raises an error instead
-            warnings.warn(filtering.why_nothing_passed(filtered.report), stacklevel=2)
-        self.filter_report = filtered.report
-        self.regions = filtered.regions
+            measured = filtering.measure_masks(seg_masks)
+            filtered = filtering.apply_filter(measured, config, self.rejections, self.save_debug)
+        if seg_masks is self._input_masks:
+            self._measured = measured
+        self._cleaned = filtered
+        self._announce(filtered)
         return filtered.masks
 
     # ---- the hooks
@@ -189,27 +219,48 @@ class PostSegmentation(State):
 
     def _outline(
         self, masks: LabelImage, runs: Runs
-    ) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
-        """Label values and their polygons: scaled, mirrored, shifted to y = 0."""
+    ) -> tuple[NDArray[np.int64], NDArray[np.object_], float]:
+        """Label values, their polygons (scaled, mirrored, shifted to y = 0), and the shift."""
         hooks = (self.masks_to_polygons, self.mirror_y0)
         if hooks == (PostSegmentation.masks_to_polygons, PostSegmentation.mirror_y0):
-            outlines = polygons.trace_outlines(runs, self.factor_rescale, mirrored=True)
-            return outlines.label, polygons.to_polygons(outlines)
+            return polygons.outline_polygons(runs, self.factor_rescale, mirrored=True)
         labels = np.unique(runs.label)
         unplaced = self.masks_to_polygons(masks, self.factor_rescale)
         geometry = polygons.as_geometry(map(self.mirror_y0, unplaced), labels)
-        return labels, polygons.shift_to_y0(geometry)
+        return labels, *polygons.shift_to_y0(geometry)
 
-    def _set_shapes(
-        self, masks: LabelImage, labels: NDArray[np.int64], geometry: NDArray[np.object_]
-    ) -> None:
-        from postseg.elements import shapes_element
+    def _filters_by_rejections(self) -> bool:
+        """Whether the filter is ours, so that it does what `rejections` tells and no more."""
+        own = PostSegmentation.filter_cell_by_regionprops
+        return type(self).filter_cell_by_regionprops is own
 
-        if self.labels_model is not None and not np.array_equal(masks, self._masks):
-            self.labels_model = None  # they show other masks
-        self._masks = masks
-        self.gdf_polygons = polygons.to_geodataframe(geometry, labels, "cell_id")
-        self.shapes_model = shapes_element(polygons.to_geodataframe(geometry, labels, "region"))
+    def _runs_of(self, masks: LabelImage) -> Runs:
+        """Encode `masks`; those painted lazily by the filter need not be painted for that.
+
+        A dask array changes its name with its content, an array in memory does not tell.
+        """
+        if is_lazy(masks) and self._cleaned is not None:
+            painted = self._cleaned.masks
+            if is_lazy(painted) and painted.name == masks.name:
+                return self._cleaned.runs.without_background()
+        return encode(masks)
+
+    def _placing(self) -> tuple[int, float, tuple[float, float], Matrix]:
+        """Factor, shift, origin and mirroring of the masks as they stand."""
+        mirror = matrix_of(self.mirror_y0)
+        if self._shift is None and self.mirror_y0 == PostSegmentation.mirror_y0:
+            self._shift = polygons.mirror_shift(last_row(self._masks), self.factor_rescale)
+        elif self._shift is None:
+            self._shift = polygons.shift_of(self._runs_of(self._masks), self.factor_rescale, mirror)
+        return self.factor_rescale, self._shift, self.origin, mirror
+
+    def _announce(self, filtered: filtering.Filtered) -> None:
+        if self.verbose:
+            print(filtered.report)
+        if not filtered.report.passed and not self._in_step:  # a step has its own way to say so
+            warnings.warn(filtering.why_nothing_passed(filtered.report), stacklevel=3)
+        self.filter_report = filtered.report
+        self.regions = filtered.regions
 
     def _why_empty(self) -> str:
         if self.filter_report is not None and not self.filter_report.passed:

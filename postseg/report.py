@@ -14,6 +14,7 @@ from postseg.config import FilterConfig
 from postseg.metrics import METRICS
 
 _WIDTH = 99
+_COLUMN = 10
 _QUANTILES = {  # the ones that help to set a metric's threshold
     "compactness": (0.10, 0.25),
     "convexity_deficit": (0.75, 0.90),
@@ -140,18 +141,19 @@ def _plain(table: pd.DataFrame) -> dict[str, dict[str, float | None]]:
 
 
 def _table(table: pd.DataFrame) -> list[str]:
-    lines = [f"  {'':<22}" + "".join(f"{name:>11}" for name in _STATISTICS) + "  quantiles"]
+    lines = [f"  {'':<20}" + "".join(f"{name:>{_COLUMN}}" for name in _STATISTICS) + "  quantiles"]
     for metric, row in table.iterrows():
-        numbers = "".join(f"{_format(metric, row[name]):>11}" for name in _STATISTICS)
+        numbers = "".join(f"{_format(metric, row[name]):>{_COLUMN}}" for name in _STATISTICS)
         quantiles = ", ".join(
             f"{100 * q:.0f}% {_format(metric, row[f'q{100 * q:.0f}'])}"
             for q in _QUANTILES.get(str(metric), ())
         )
-        lines.append(f"  {metric:<22}{numbers}  {quantiles}".rstrip())
+        lines.append(f"  {metric:<20}{numbers}  {quantiles}".rstrip())
     return lines
 
 
 def _format(metric: object, value: float) -> str:
     if np.isnan(value):
         return "-"
-    return f"{value:,.1f}" if metric in ("area", "perimeter") else f"{value:.3f}"
+    text = f"{value:,.1f}" if metric in ("area", "perimeter") else f"{value:.3f}"
+    return text if len(text) < _COLUMN - 1 else f"{value:.3g}"

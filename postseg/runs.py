@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from postseg._kernels import runs as kernels
-from postseg.label_image import LabelImage, read_rows, rows_per_block
-from postseg.parallel import in_threads, spread
+from postseg.label_image import as_block
 
 
 class Runs(NamedTuple):
@@ -20,7 +19,7 @@ class Runs(NamedTuple):
     row, start, stop : (n_runs,) int32
         The pixels ``image[row, start:stop]``.
     label : (n_runs,) int64
-        Their value.
+        Their value; int32 will do where it is a region number.
     shape : tuple of int
         Rows and columns of the image.
     """
@@ -28,8 +27,14 @@ class Runs(NamedTuple):
     row: NDArray[np.int32]
     start: NDArray[np.int32]
     stop: NDArray[np.int32]
-    label: NDArray[np.int64]
+    label: NDArray[np.integer[Any]]
     shape: tuple[int, int]
+
+    def without_background(self) -> Runs:
+        """The runs whose label is not 0."""
+        kept = self.label > 0
+        row, start, stop = (part[kept] for part in self[:3])
+        return Runs(row, start, stop, self.label[kept], self.shape)
 
 
 class Regions(NamedTuple):
@@ -55,18 +60,9 @@ class Regions(NamedTuple):
     number: NDArray[np.int32]
 
 
-def encode(image: LabelImage) -> Runs:
-    """Read a label image once, block by block, into runs."""
-    height, width = image.shape
-    step = rows_per_block(image)
-
-    def encode_rows(first: int, last: int) -> tuple[NDArray[Any], ...]:
-        return kernels.encode(read_rows(image, first, last), first)
-
-    ranges = [(first, min(first + step, height)) for first in range(0, height, step)]
-    parts = in_threads(encode_rows, ranges or [(0, 0)])
-    row, start, stop, label = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Runs(row, start, stop, label, (height, width))
+def encode_block(block: NDArray[Any], first_row: int, first_col: int) -> tuple[NDArray[Any], ...]:
+    """Row, start, stop and label of the runs in one block at that place in the image."""
+    return kernels.encode(as_block(block, first_row, first_col), first_row, first_col)
 
 
 def components(runs: Runs) -> Regions:
@@ -85,15 +81,3 @@ def components(runs: Runs) -> Regions:
         runs.label[first],
         number,
     )
-
-
-def paint(runs: Runs, value: NDArray[Any], dtype: DTypeLike = np.int32) -> NDArray[Any]:
-    """Paint an image: `value` (n_runs,) on the pixels of each run, 0 elsewhere."""
-    image = np.zeros(runs.shape, dtype)
-    value = value.astype(dtype, copy=False)
-
-    def paint_runs(first: int, last: int) -> None:
-        kernels.paint(first, last, runs.row, runs.start, runs.stop, value, image)
-
-    spread(paint_runs, np.arange(runs.row.size + 1))
-    return image

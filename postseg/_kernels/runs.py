@@ -16,8 +16,8 @@ from postseg._kernels import kernel
 
 
 @kernel
-def encode(block, first_row):
-    """Runs of `block`, an (h, w) C-ordered unsigned array whose top row is `first_row`.
+def encode(block, first_row, first_col):
+    """Runs of `block`, an (h, w) C-ordered unsigned array at that place in the image.
 
     Returns row, start, stop (int32) and label (int64), each (n_runs,).
     """
@@ -44,8 +44,8 @@ def encode(block, first_row):
                 c += 1
             if value != 0:
                 row[i] = first_row + r
-                start[i] = first
-                stop[i] = c
+                start[i] = first_col + first
+                stop[i] = first_col + c
                 label[i] = value
                 i += 1
     return row, start, stop, label
@@ -67,7 +67,9 @@ def components(row, start, stop, label):
     raster order is the numbering of ``skimage.measure.label``.
     """
     n_runs = row.size
-    parent = np.arange(n_runs)
+    parent = np.empty(n_runs, np.int32)
+    for i in range(n_runs):
+        parent[i] = i
     above = 0  # first run of the row above that may still touch the present run
     row_begin = 0
     for i in range(n_runs):
@@ -107,7 +109,7 @@ def group(region, n_regions):
     for k in range(n_regions):
         offsets[k + 1] += offsets[k]
     fill = offsets[:-1].copy()
-    order = np.empty(region.size, np.int64)
+    order = np.empty(region.size, np.int32)
     for i in range(region.size):
         k = region[i] - 1
         order[fill[k]] = i
@@ -116,8 +118,16 @@ def group(region, n_regions):
 
 
 @kernel
-def paint(first, last, row, start, stop, value, out):
-    """Write `value` of the runs ``first:last`` into `out`; a value of 0 leaves it as it is."""
+def paint(first, last, row, start, stop, value, top, left, out):
+    """Write `value` of the runs ``first:last`` into `out`; a value of 0 leaves it as it is.
+
+    `out` is the window of the image that begins at row `top`, column `left`. Its rows hold the
+    runs; columns are clipped.
+    """
+    width = out.shape[1]
     for i in range(first, last):
         if value[i] != 0:
-            out[row[i], start[i] : stop[i]] = value[i]
+            begin = max(start[i] - left, 0)
+            end = min(stop[i] - left, width)
+            if begin < end:
+                out[row[i] - top, begin:end] = value[i]

@@ -1,0 +1,216 @@
+"""Compare the polygons of cells with their label pixels, in the pixel grid of the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import shapely
+from numpy.typing import NDArray
+
+from postseg import footprints
+from postseg.coordinates import Matrix
+from postseg.footprints import Footprints
+from postseg.parallel import spread
+from postseg.runs import Runs
+
+_AREAL = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
+_FAR = 2.0**40  # pixels: no row is looked for beyond
+_SAME = 1e-3  # pixels; maps that differ by less are the same
+
+Compared = dict[tuple[str, ...], pd.DataFrame]  # by the names of coordinate systems that agree
+
+
+class LabelCells(NamedTuple):
+    """The cells of a label image.
+
+    Attributes
+    ----------
+    runs : Runs
+        The image.
+    own, filled : Footprints
+        The pixels of each label, and with its holes filled.
+    edges : (n,) int64
+        Length of each outline in pixel edges, around the filled pixels.
+    enclosed : (n,) int64
+        Filled pixels that other cells have too: those of a cell inside a ring, and the ring's.
+    """
+
+    runs: Runs
+    own: Footprints
+    filled: Footprints
+    edges: NDArray[np.int64]
+    enclosed: NDArray[np.int64]
+
+
+class Polygons(NamedTuple):
+    """Polygons and multipolygons, sorted by id; those that cannot be drawn are made empty."""
+
+    id: NDArray[np.int64]
+    geometry: NDArray[np.object_]
+    valid: NDArray[np.bool_]
+    centroid: NDArray[np.float64]
+    area: NDArray[np.float64]
+
+
+def label_cells(runs: Runs) -> LabelCells:
+    """Gather the cells of a label image."""
+    own = footprints.of_labels(runs)
+    filled = footprints.fill_holes(own)
+    return LabelCells(
+        runs, own, filled, footprints.pixel_edges(filled), footprints.covered_pixels(filled)
+    )
+
+
+def read_polygons(ids: NDArray[np.int64], geometry: NDArray[np.object_]) -> Polygons:
+    """Sort polygons by id and look at their validity.
+
+    Raises
+    ------
+    ValueError
+        When some are no polygons.
+    """
+    kind = shapely.get_type_id(geometry)
+    wrong = ~np.isin(kind, (shapely.GeometryType.MISSING, *_AREAL))
+    if wrong.any():
+        names = ", ".join(sorted({shape.geom_type for shape in geometry[wrong]}))
+        raise ValueError(
+            f"the shapes have {wrong.sum():,} geometries of type {names}; only polygons and "
+            "multipolygons can be verified. Circles are points with a radius: "
+            "spatialdata.to_polygons() makes polygons of them."
+        )
+    order = np.argsort(ids, kind="stable")
+    geometry = geometry[order]
+
+    def measure(first: int, last: int) -> tuple[NDArray[Any], ...]:
+        part = geometry[first:last]
+        middle = shapely.centroid(part)
+        centroid = np.column_stack([shapely.get_x(middle), shapely.get_y(middle)])
+        return shapely.is_valid(part), centroid, shapely.area(part)
+
+    vertices = np.concatenate(([0], np.cumsum(shapely.get_num_coordinates(geometry))))
+    parts = spread(measure, vertices, "Checking polygons") or [measure(0, 0)]
+    valid, centroid, area = (np.concatenate(part) for part in zip(*parts, strict=True))
+    drawable = ~(shapely.is_missing(geometry) | shapely.is_empty(geometry))
+    for place in np.flatnonzero(drawable & ~valid):
+        drawable[place] = np.isfinite(shapely.get_coordinates(geometry[place])).all()
+    geometry = np.where(drawable, geometry, shapely.Polygon())
+    centroid[~drawable], area[~drawable] = np.nan, 0
+    return Polygons(ids[order], geometry, valid & drawable, centroid, area)
+
+
+def compare_systems(cells: LabelCells, polygons: Polygons, maps: Mapping[str, Matrix]) -> Compared:
+    """`compare` through each coordinate system; those that agree share one result."""
+    left, bottom, right, top = np.nan_to_num(shapely.total_bounds(polygons.geometry))
+    corners = np.array([(left, bottom), (right, bottom), (left, top)])
+    groups: list[list[str]] = []
+    for name, matrix in maps.items():
+        for group in groups:
+            moved = footprints.transform(corners, matrix - maps[group[0]])
+            if np.abs(moved).max() <= _SAME:
+                group.append(name)
+                break
+        else:
+            groups.append([name])
+    return {tuple(group): compare(cells, polygons, maps[group[0]]) for group in groups}
+
+
+def compare(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> pd.DataFrame:
+    """Compare each polygon with the label of its id.
+
+    A cell with holes is compared with its filled pixels or, where the polygon fits those
+    better, with the pixels that it has.
+
+    Parameters
+    ----------
+    cells, polygons
+        What to compare.
+    to_pixels : (3, 3) array
+        Map from polygon coordinates to pixels of the labels; pixel i spans [i, i + 1].
+
+    Returns
+    -------
+    DataFrame
+        Indexed by the polygons' ids. ``iou``; ``x, y`` and ``label_x, label_y``: centroids of
+        polygon and label pixels; ``overlap``: pixels that other cells' polygons have too;
+        ``lies_on``: label under the polygon's centroid; ``size``: pixels of the polygon / of
+        the filled label; ``centroid_offset``. NaN for an id that is no label.
+    """
+    ids, first = np.unique(polygons.id, return_index=True)
+    area = polygons.area * abs(np.linalg.det(to_pixels[:2, :2]))
+    low, high = _row_ranges(polygons, to_pixels)
+    if ids.size:
+        area, low, high = (
+            np.add.reduceat(area, first),
+            np.minimum.reduceat(low, first),
+            np.maximum.reduceat(high, first),
+        )
+    window = _windows(cells, ids, low, high)
+    drawn = footprints.of_polygons(*polygons[:2], to_pixels, *window)
+    cut = (window[0] > low) | (window[1] < high)
+    pixels = np.where(cut, area, drawn.areas())
+    centroid = footprints.transform(polygons.centroid[first], to_pixels)
+    result = pd.DataFrame(
+        {
+            "iou": np.nan,
+            "x": centroid[:, 0],
+            "y": centroid[:, 1],
+            "label_x": np.nan,
+            "label_y": np.nan,
+            "overlap": footprints.covered_pixels(drawn),
+            "lies_on": footprints.label_at(cells.runs, centroid),
+            "size": np.nan,
+        },
+        index=pd.Index(ids, name="id"),
+    )
+    _, here, there = np.intersect1d(ids, cells.own.id, assume_unique=True, return_indices=True)
+    drawn, pixels = drawn.take(here), pixels[here]
+    filled, own = (
+        _fit(drawn, pixels, version.take(there)) for version in (cells.filled, cells.own)
+    )
+    better = np.where(own[:, :1] > filled[:, :1], own, filled)
+    result.iloc[here, [0, 3, 4]] = better
+    result.iloc[here, -1] = pixels / cells.filled.areas()[there]
+    offset = result[["x", "y"]].to_numpy() - result[["label_x", "label_y"]].to_numpy()
+    return result.assign(centroid_offset=np.hypot(*offset.T))
+
+
+def _fit(drawn: Footprints, pixels: NDArray[Any], label: Footprints) -> NDArray[np.float64]:
+    """IoU and centroid (x, y) of the labels: (n, 3)."""
+    shared = footprints.shared_pixels(drawn, label)
+    iou = shared / (pixels + label.areas() - shared)
+    return np.column_stack([iou, label.centroids()])
+
+
+def _row_ranges(
+    polygons: Polygons, to_pixels: Matrix
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows that each polygon may reach, half open."""
+    left, bottom, right, top = np.nan_to_num(shapely.bounds(polygons.geometry)).T
+    y_of_x, y_of_y, y = to_pixels[1]
+    heights = [y_of_x * x + y_of_y * end + y for x in (left, right) for end in (bottom, top)]
+    heights = np.clip(heights, -_FAR, _FAR)
+    low, high = np.floor(heights.min(axis=0)), np.ceil(heights.max(axis=0))
+    return low.astype(np.int64), high.astype(np.int64)
+
+
+def _windows(
+    cells: LabelCells, ids: NDArray[np.int64], low: NDArray[np.int64], high: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows to draw: of polygons out of all proportion, those at their label only.
+
+    Otherwise micrometres taken for pixels could make more runs than memory holds.
+    """
+    top, bottom = cells.own.row_ranges()
+    tallest = int((bottom - top).max(initial=1))
+    known = np.isin(ids, cells.own.id)
+    place = np.searchsorted(cells.own.id, ids[known])
+    height = (bottom - top)[place]
+    first = low.clip(0, cells.runs.shape[0])
+    last = high.clip(0, cells.runs.shape[0])
+    last = np.minimum(last, first + 3 * tallest)
+    first[known] = np.maximum(low[known], top[place] - height)
+    last[known] = np.minimum(high[known], bottom[place] + height)
+    return first, np.maximum(first, last)

@@ -1,0 +1,246 @@
+"""Write the cells for other programs: one writer per format, chosen by the end of a file's name.
+
+Polygons are written in the coordinate system ``"image"``: full-resolution pixels, y down, the
+tile at its origin. Their id is everywhere the label value.
+"""
+
+from __future__ import annotations
+
+import uuid
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, repeat
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from postseg.parallel import n_threads
+from postseg.progress import counter
+from postseg.replacing import replacing
+
+if TYPE_CHECKING:
+    import dask.array as da
+    import geopandas as gpd
+    import pandas as pd
+
+    from postseg.coordinates import Matrix
+
+_TILE = 512  # pixels a side of a TIFF tile
+_BLOCK = 4096  # pixels a side of what a thread compresses at a time, as the chunks of the labels
+_LEVEL = 3  # of zlib: half the time of the default, for files some 5 to 10 % of the raw size
+_FEATURES = 10_000  # written at a time
+
+
+class Cells(NamedTuple):
+    """What there is to write.
+
+    Attributes
+    ----------
+    labels : dask.array.Array, shape (rows, columns)
+        Label image at full resolution, lazy.
+    shapes : GeoDataFrame
+        The shapes element: one polygon per cell, indexed by label.
+    to_image : (3, 3) array
+        Its map to the coordinate system ``"image"``.
+    regions : DataFrame
+        The audit table: every region that was found, rejected or not, indexed by ``region``.
+    tile : str
+        Tells this tile from others.
+    """
+
+    labels: da.Array
+    shapes: gpd.GeoDataFrame
+    to_image: Matrix
+    regions: pd.DataFrame
+    tile: str
+
+
+def format_of(path: str | PathLike[str]) -> str:
+    """Find the format that the end of a file's name stands for.
+
+    Returns
+    -------
+    str
+        A key of `FORMATS`.
+
+    Raises
+    ------
+    ValueError
+        When it stands for none.
+    """
+    name = Path(path).name.lower()
+    # the longest first: a name in regions.parquet ends in .parquet too
+    for ending in sorted(FORMATS, key=len, reverse=True):
+        if name.endswith(ending):
+            return ending
+    known = ", ".join(f"{ending} ({what})" for ending, what in FORMATS.items())
+    raise ValueError(f"{path} has no suffix that postseg writes. Choose one of: {known}.")
+
+
+def export(path: str | PathLike[str], cells: Cells, overwrite: bool = False) -> None:
+    """Write the file, completely or not at all.
+
+    Parameters
+    ----------
+    path : path
+        Its name ends as one of `FORMATS` other than ``.zarr``.
+    cells : Cells
+        What to write.
+    overwrite : bool
+        Replace an existing file, once the new one is complete.
+
+    Raises
+    ------
+    OSError
+        The path exists, its folder is missing or not writable, or the disk is full.
+    """
+    write = _WRITERS[format_of(path)]
+    with replacing(path, overwrite) as part:
+        try:
+            write(part, cells)
+        except OSError as error:  # a full disk, for instance; it names the unfinished file, or none
+            reason = error.strerror or error
+            raise OSError(
+                f"{path} cannot be written: {reason}. Check the space and the rights in its folder."
+            ) from error
+
+
+def _write_geojson(path: Path, cells: Cells) -> None:
+    """One feature per cell, in a file that QuPath and Xenium Ranger read alike.
+
+    - QuPath (``PathObjectTypeAdapters`` of its source): ``properties.objectType`` "cell" makes a
+      feature a cell, ``properties.name`` names it, and an ``id`` is kept if it is a UUID.
+      Coordinates are pixels of the full image, y down.
+    - Xenium Ranger ("Segmentation inputs" in its manual): a ``FeatureCollection`` with ids like
+      QuPath's, of which it takes features with ``objectType`` "cell" only, and of those the
+      ``geometry`` as the cell, and as the nucleus too where there is no ``nucleusGeometry``.
+    - Space Ranger (``FeatureCollectionGeoJson`` of its source) refuses a collection that has
+      members such as ``name`` or ``crs``, which GDAL writes. So there are none.
+
+    An id is a UUID, the same in every run, whose last 12 digits are the label: its other digits
+    differ from tile to tile, so that QuPath can hold the tiles of a slide together.
+    ``properties.label`` has the label as a number.
+    """
+    import shapely
+
+    tile_digits = str(uuid.uuid5(uuid.NAMESPACE_OID, f"postseg {cells.tile}"))[:24]
+    labels = cells.shapes.index.to_numpy()
+    geometry = _geometry_in_image(cells)
+    with path.open("w", encoding="utf-8") as file:
+        file.write('{"type":"FeatureCollection","features":[')
+        for first in range(0, labels.size, _FEATURES):
+            some = slice(first, first + _FEATURES)
+            features = [
+                f'{{"type":"Feature","id":"{tile_digits}{label:012d}","geometry":{polygon},'
+                f'"properties":{{"objectType":"cell","name":"cell_{label}","label":{label}}}}}'
+                for label, polygon in zip(
+                    labels[some].tolist(), shapely.to_geojson(geometry[some]), strict=True
+                )
+            ]
+            file.write(",\n" if first else "\n")
+            file.write(",\n".join(features))
+        file.write("\n]}\n")
+
+
+def _write_geoparquet(path: Path, cells: Cells) -> None:
+    """Polygons with the audit rows of the survivors."""
+    import geopandas as gpd
+
+    from postseg.table import INSTANCE_KEY, cell_rows
+
+    columns = {"region": cells.shapes["region"].to_numpy(), "geometry": _geometry_in_image(cells)}
+    polygons = gpd.GeoDataFrame(columns, index=cells.shapes.index.rename(INSTANCE_KEY))
+    rows = cell_rows(cells.regions).set_index(INSTANCE_KEY)
+    polygons.join(rows).to_parquet(path)
+
+
+def _geometry_in_image(cells: Cells) -> NDArray[np.object_]:
+    import shapely
+
+    def place(xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        return xy @ cells.to_image[:2, :2].T + cells.to_image[:2, 2]
+
+    return shapely.transform(cells.shapes.geometry.to_numpy(), place)
+
+
+def _write_regions_parquet(path: Path, cells: Cells) -> None:
+    # index=True: as a column of the file, for readers that do not know pandas
+    cells.regions.to_parquet(path, engine="pyarrow", index=True)
+
+
+def _write_regions_csv(path: Path, cells: Cells) -> None:
+    # the name may be a link to one that pandas would take for a compressed file
+    cells.regions.to_csv(path, compression=None)
+
+
+def _write_tiff(path: Path, cells: Cells) -> None:
+    """BigTIFF of uint32, which Xenium Ranger wants; zlib needs no package beside tifffile."""
+    import tifffile
+
+    with tifffile.TiffWriter(path, bigtiff=True, byteorder="<") as tiff:
+        tiff.write(
+            _compressed_tiles(cells.labels),
+            shape=cells.labels.shape,
+            dtype="<u4",
+            tile=(_TILE, _TILE),
+            compression="zlib",
+            photometric="minisblack",
+            metadata=None,
+        )
+
+
+def _compressed_tiles(labels: da.Array) -> Iterator[bytes]:
+    """Tiles in raster order. Only compressed ones are kept, so that the width costs no memory."""
+    height, width = labels.shape
+    tops, lefts = range(0, height, _BLOCK), range(0, width, _BLOCK)
+    done = counter("Writing the label image", len(tops) * len(lefts))
+
+    def compress(top: int, left: int) -> list[list[bytes]]:
+        block = labels[top : top + _BLOCK, left : left + _BLOCK]
+        tiles = _compress_block(block.compute(scheduler="synchronous"))
+        done(1)
+        return tiles
+
+    with ThreadPoolExecutor(n_threads(), thread_name_prefix="postseg") as pool:
+        for top in tops:
+            for rows in zip(*pool.map(compress, repeat(top), lefts), strict=True):
+                yield from chain(*rows)
+
+
+def _compress_block(block: Any) -> list[list[bytes]]:
+    """Rows of tiles, zeros beyond the image."""
+    tiles = []
+    for top in range(0, block.shape[0], _TILE):
+        row = []
+        for left in range(0, block.shape[1], _TILE):
+            content = block[top : top + _TILE, left : left + _TILE]
+            tile = np.zeros((_TILE, _TILE), "<u4")
+            tile[: content.shape[0], : content.shape[1]] = content
+            row.append(zlib.compress(tile.tobytes(), _LEVEL))
+        tiles.append(row)
+    return tiles
+
+
+FORMATS = {
+    ".zarr": "SpatialData store of labels, shapes and table",
+    ".geojson": "polygons for QuPath and Xenium Ranger",
+    ".parquet": "polygons as GeoParquet",
+    ".geoparquet": "polygons as GeoParquet",
+    "regions.parquet": "audit table as Parquet",
+    ".csv": "audit table as CSV",
+    ".tif": "label image as BigTIFF",
+    ".tiff": "label image as BigTIFF",
+}
+_WRITERS: dict[str, Callable[[Path, Cells], None]] = {
+    ".geojson": _write_geojson,
+    ".parquet": _write_geoparquet,
+    ".geoparquet": _write_geoparquet,
+    "regions.parquet": _write_regions_parquet,
+    ".csv": _write_regions_csv,
+    ".tif": _write_tiff,
+    ".tiff": _write_tiff,
+}

@@ -1,0 +1,186 @@
+"""`HandOver`: table, SpatialData object and store, made of what the steps left."""
+
+from __future__ import annotations
+
+import warnings
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from postseg.coordinates import labels_systems, shapes_systems
+from postseg.label_image import as_label_image
+from postseg.replacing import check_target
+from postseg.state import State
+from postseg.table import INSTANCE_KEY, cell_rows, centroids
+
+if TYPE_CHECKING:
+    import dask.array as da
+    from anndata import AnnData
+    from spatialdata import SpatialData
+
+    from postseg.verification import Verification
+
+
+class HandOver(State):
+    """The part of `PostSegmentation` that hands its results over."""
+
+    def process_table(self, annotates: Literal["labels", "shapes"] = "shapes") -> AnnData:
+        """Make the table of the cells, one row per label, to be joined with an element.
+
+        Parameters
+        ----------
+        annotates : {"shapes", "labels"}
+            Whether it annotates the element `shape_name` or `label_name`.
+
+        Returns
+        -------
+        AnnData
+            n_cells x 0. ``obs`` has the survivors' rows of `regions`, ``obs["label"]`` is the
+            instance id, ``obsm["spatial"]`` the centroids as (x, y) in the coordinate system
+            ``"global"``.
+
+        Raises
+        ------
+        RuntimeError
+            Before `process_masks_to_shapes` has run.
+        """
+        if annotates not in ("labels", "shapes"):
+            raise ValueError(f"annotates is {annotates!r}; choose 'labels' or 'shapes'.")
+        from postseg import elements
+
+        with self._step():
+            if self._audit is None:
+                raise RuntimeError(
+                    "There is no filtered table yet: run process_masks_to_shapes() or refilter() "
+                    "first."
+                )
+            cells = cell_rows(self._audit)
+            systems = labels_systems(*self._placing())
+            xy = centroids(cells, systems.to_global, self.factor_rescale)
+            name = self.label_name if annotates == "labels" else self.shape_name
+            self.table = elements.table_element(cells, xy, name, INSTANCE_KEY)
+            return self.table
+
+    def to_spatialdata(self) -> SpatialData:
+        """Put labels, shapes and table, made where they are not yet, into a SpatialData object.
+
+        Elements: `label_name`, `shape_name` and ``<label_name>_table``, which annotates the
+        shapes.
+        """
+        from postseg import elements
+
+        return elements.spatialdata(*self._elements())
+
+    def add_to(self, sdata: SpatialData) -> SpatialData:
+        """Add labels, shapes and table to a SpatialData object, all or none, and return it.
+
+        Raises
+        ------
+        ValueError
+            When it has an element of one of the names.
+        """
+        from postseg import elements
+
+        labels, shapes, tables = self._elements()
+        elements.add_elements(sdata, {**labels, **shapes, **tables})
+        return sdata
+
+    def write(self, path: str | PathLike[str], overwrite: bool = False) -> None:
+        """Write labels, shapes and table as a SpatialData store, completely or not at all.
+
+        Parameters
+        ----------
+        path : path
+            The store, by custom ``<name>.zarr``.
+        overwrite : bool
+            Replace an existing store, once the new one is complete.
+
+        Raises
+        ------
+        OSError
+            When the path exists, or cannot be written to.
+        """
+        from postseg import elements
+
+        check_target(path, overwrite)
+        made = self._elements()
+        with warnings.catch_warnings():
+            # anndata announces its next default at every table
+            warnings.filterwarnings("ignore", "zarr v3 autosharding")
+            elements.write_store(path, *made, overwrite=overwrite)
+
+    def export(self, path: str | PathLike[str], overwrite: bool = False) -> None:
+        """Write the cells in the format that the end of the file's name stands for.
+
+        Completely or not at all; what is missing is made first by its step.
+
+        Parameters
+        ----------
+        path : path
+            A name that ends in
+
+            - ``.zarr``: the store of `write`;
+            - ``.geojson``: polygons for QuPath and Xenium Ranger, ``properties.label`` = label;
+            - ``.parquet`` or ``.geoparquet``: polygons with the survivors' rows of `regions`, as
+              GeoParquet for ``geopandas.read_parquet``, indexed by label;
+            - ``regions.parquet``, such as ``cells.regions.parquet``, or ``.csv``: the audit table,
+              all of `regions`, for ``pandas.read_parquet`` or ``read_csv(path,
+              index_col="region")``, where the empty reason of a survivor is NaN;
+            - ``.tif`` or ``.tiff``: the label image at full resolution, uint32, a tiled BigTIFF.
+
+            Polygons are in the coordinate system ``"image"``: full-resolution pixels, y down, the
+            tile at its `origin`. The label image is the tile's own.
+        overwrite : bool
+            Replace an existing output, once the new one is complete.
+
+        Raises
+        ------
+        ValueError
+            When the name ends in none of these.
+        OSError
+            When the path exists, or cannot be written to.
+        """
+        from postseg import exporting
+
+        if exporting.format_of(path) == ".zarr":
+            self.write(path, overwrite)
+            return
+        check_target(path, overwrite)
+        with self._step():
+            self._elements()
+            assert self._audit is not None  # the steps have run
+            cells = exporting.Cells(
+                labels=cast("da.Array", as_label_image(self.labels_model)),
+                shapes=self.shapes_model,
+                to_image=shapes_systems(*self._placing()).to_image,
+                regions=self._audit,
+                tile=f"{self.label_name} at {self.origin}",
+            )
+            exporting.export(path, cells, overwrite)
+
+    def verify(self) -> Verification:
+        """Check that labels, shapes and table, made where they are not yet, agree cell by cell.
+
+        Returns
+        -------
+        Verification
+            See `postseg.verification.verify_elements`.
+        """
+        from postseg.verification import verify_elements
+
+        labels, shapes, tables = self._elements()
+        return verify_elements(*labels.values(), *shapes.values(), *tables.values())
+
+    def _elements(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        """Labels, shapes and tables by name, made where they are not yet."""
+        with self._step():
+            if self.shapes_model is None:
+                self.process_masks_to_shapes()
+            if self.labels_model is None:
+                self.process_labels()
+            if self.table is None:
+                self.process_table()
+        return (
+            {self.label_name: self.labels_model},
+            {self.shape_name: self.shapes_model},
+            {f"{self.label_name}_table": self.table},
+        )

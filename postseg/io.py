@@ -1,0 +1,243 @@
+"""Read a label image from the file formats that segmentation tools write."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from postseg.label_image import LabelImage
+from postseg.replacing import is_store
+
+ACCEPTED = "Accepted: .npy, .npz, .tif, .tiff, .png, or a SpatialData .zarr store."
+
+_IN_MEMORY = 1 << 30  # bytes: larger images of a store are read block by block
+
+
+def read_label_image(
+    path: str | Path, *, element: str | None = None, allow_pickle: bool = False
+) -> LabelImage:
+    """Read a label image from a file or a SpatialData store.
+
+    Parameters
+    ----------
+    path : str or Path
+        A ``.npy`` (opened as a read-only memory map), ``.npz``, ``.tif``, ``.tiff`` or grey
+        ``.png`` file, or a SpatialData ``.zarr`` store.
+    element : str, optional
+        Name of the labels element of a store (its finest scale is read) or of the array of an
+        ``.npz``. Needed when there are several.
+    allow_pickle : bool, default False
+        Read pickled NumPy files, such as the ``_seg.npy`` of Cellpose. Unpickling runs code from
+        the file: allow it only for files that you trust.
+
+    Returns
+    -------
+    numpy.ndarray or dask.array.Array
+        The array as stored, lazy for a large one of a store; its values are not checked here.
+
+    Raises
+    ------
+    OSError
+        The file is missing, a folder, unreadable or damaged.
+    ValueError
+        The file is no label image, or which array is meant is not clear.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist. {ACCEPTED}")
+    if is_store(path):
+        return read_labels_element(path, element)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder and not a Zarr store. {ACCEPTED}")
+    suffix = path.suffix.lower()
+    if suffix not in _READERS:
+        raise ValueError(f"{path} has the suffix {suffix!r}, which is not read. {ACCEPTED}")
+    if element is not None and suffix != ".npz":
+        raise ValueError(
+            f"{path} holds one image, so there is no element {element!r} to choose. "
+            "Leave the element out: it is for .npz files and .zarr stores."
+        )
+    return _READERS[suffix](path, element, allow_pickle)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn whatever a library raises on a damaged file into an OSError that names the file."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        if "imagecodecs" in str(error):
+            advice = "Install it with: pip install imagecodecs"
+        else:
+            advice = f"It may be damaged, or not what its suffix says. {ACCEPTED}"
+        reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip(".")
+        raise OSError(f"{path} cannot be read: {reason}. {advice}") from error
+
+
+def choose(path: Path, what: str, names: list[str], element: str | None) -> str:
+    """Pick the element asked for, or the only one."""
+    listing = ", ".join(names) or "none"
+    if element is not None and element not in names:
+        raise ValueError(f"{path} has no {what} {element!r}. It has: {listing}.")
+    if element is None and len(names) != 1:
+        advice = " Choose one with element (--element)." if names else ""
+        raise ValueError(f"{path} must have one {what}, but has {len(names)}: {listing}.{advice}")
+    return element if element is not None else names[0]
+
+
+def _read_npy(path: Path, element: None, allow_pickle: bool) -> np.ndarray:
+    with reading(path), path.open("rb") as file:
+        pickled = _npy_header(file)[1].hasobject
+    if not pickled:
+        with reading(path):
+            image: np.ndarray = np.load(path, mmap_mode="r")
+        return image
+    _refuse_pickle(path, allow_pickle)
+    with reading(path):
+        content = np.load(path, allow_pickle=True)
+    content = content.item() if content.ndim == 0 else content
+    if isinstance(content, dict):
+        if "masks" not in content:
+            raise ValueError(
+                f"{path} has no entry 'masks'. It has: {', '.join(map(str, content))}."
+            )
+        content = content["masks"]
+    return np.asarray(content)
+
+
+def _read_npz(path: Path, element: str | None, allow_pickle: bool) -> np.ndarray:
+    # opened here, because numpy leaves a damaged archive open
+    with reading(path), path.open("rb") as raw, np.load(raw) as archive:
+        headers = {}
+        for name in archive.files:
+            with archive.zip.open(f"{name}.npy") as file:
+                headers[name] = _npy_header(file)
+    names = list(headers)
+    if element is None and len(names) > 1:
+        usual = [name for name in names if name in ("labels", "masks")]
+        flat = [name for name in names if len(headers[name][0]) == 2]
+        names = next((found for found in (usual, flat) if len(found) == 1), names)
+    name = choose(path, "array", names, element)
+    if headers[name][1].hasobject:
+        _refuse_pickle(path, allow_pickle)
+    with (
+        reading(path),
+        path.open("rb") as raw,
+        np.load(raw, allow_pickle=allow_pickle) as archive,
+    ):
+        image: np.ndarray = archive[name]
+    return image
+
+
+def _npy_header(file: BinaryIO | Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and dtype of an array on disk, without reading or unpickling it."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0
+    if version != (1, 0):
+        read = np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return shape, dtype
+
+
+def _refuse_pickle(path: Path, allow_pickle: bool) -> None:
+    if not allow_pickle:
+        raise ValueError(
+            f"{path} is pickled, and reading it runs code from the file. "
+            "If you trust where it comes from, allow it with allow_pickle (--allow-pickle)."
+        )
+
+
+def _read_tiff(path: Path, element: None, allow_pickle: bool) -> np.ndarray:
+    import tifffile
+
+    with reading(path), tifffile.TiffFile(path) as tiff:
+        photometric = tiff.pages.first.photometric
+        count = len(tiff.series)
+        # the first series at full resolution: the reduced levels of a pyramid belong to it
+        shape = tiff.series[0].shape
+    grey = tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE
+    # ImageJ stores 8-bit label images with a colour table: the values are still the labels
+    if photometric not in (*grey, tifffile.PHOTOMETRIC.PALETTE):
+        _refuse_colour(path, getattr(photometric, "name", str(photometric)))
+    if count > 1 or sum(length > 1 for length in shape) > 2:
+        pages = f"{count} images" if count > 1 else f"the shape {' x '.join(map(str, shape))}"
+        raise ValueError(f"{path} has {pages}, but a label image is 2-D only. Save one plane.")
+    with reading(path):
+        image: np.ndarray = tifffile.imread(path, series=0, level=0)
+    return image
+
+
+def _read_png(path: Path, element: None, allow_pickle: bool) -> np.ndarray:
+    from PIL.PngImagePlugin import PngImageFile
+
+    # not Image.open: it refuses or warns about images of the size of a slide
+    with reading(path), PngImageFile(path) as png:
+        mode = png.mode
+        image = np.asarray(png)
+    if mode not in ("1", "L", "I", "I;16"):
+        _refuse_colour(path, {"P": "palette"}.get(mode, mode))
+    return image
+
+
+def _refuse_colour(path: Path, kind: str) -> None:
+    raise ValueError(
+        f"{path} is a colour picture ({kind}), not a label image: colours are no labels. "
+        "Export the labels themselves, as 16-bit or 32-bit grey TIFF or as .npy."
+    )
+
+
+_Reader = Callable[[Path, Any, bool], np.ndarray]
+_READERS: dict[str, _Reader] = {
+    ".npy": _read_npy,
+    ".npz": _read_npz,
+    ".tif": _read_tiff,
+    ".tiff": _read_tiff,
+    ".png": _read_png,
+}
+
+
+def read_labels_element(path: str | Path, element: str | None = None) -> LabelImage:
+    """Read the finest scale of a labels element of a SpatialData store.
+
+    Parameters
+    ----------
+    path : str or Path
+        The store.
+    element : str, optional
+        Name of the element; may be left out when there is only one.
+
+    Returns
+    -------
+    numpy.ndarray or dask.array.Array
+        The labels as stored; lazy where they are larger than 1 GB.
+
+    Raises
+    ------
+    OSError
+        The store or the element is damaged.
+    ValueError
+        There is no such element, or there are several.
+    """
+    import zarr
+
+    path = Path(path)
+    # zarr itself, not spatialdata.read_zarr: that opens every other element too, and logs warnings
+    with reading(path):
+        root = zarr.open_group(path, mode="r", use_consolidated=False)
+        group: Any = root.get("labels")
+        names = sorted(group.group_keys()) if isinstance(group, zarr.Group) else []
+    name = choose(path, "labels element", names, element)
+    with reading(path):
+        # OME-Zarr 0.5 keeps its metadata under "ome", earlier versions at the top
+        attributes: Any = group[name].attrs
+        scales = attributes.get("ome", attributes)["multiscales"][0]["datasets"]
+        stored = group[name][scales[0]["path"]]
+        if stored.nbytes <= _IN_MEMORY:
+            return np.asarray(stored[...])
+        import dask.array as da
+
+        return da.from_array(stored)

@@ -1,0 +1,69 @@
+"""The options of ``postseg run`` that set thresholds, and the sections of its help."""
+
+from collections.abc import Callable
+from typing import Any, Literal, get_args, get_origin
+
+import click
+
+from postseg.config import FilterConfig
+from postseg.exporting import FORMATS
+
+
+class RunCommand(click.Command):
+    """Lists the outputs, and the thresholds apart from the other options."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the three lists."""
+        options: list[tuple[str, str]] = []
+        thresholds: list[tuple[str, str]] = []
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if record is not None:
+                (thresholds if param.name in FilterConfig.model_fields else options).append(record)
+        with formatter.section("Outputs, by the end of OUT"):
+            formatter.write_dl([(f"*{ending}", what) for ending, what in FORMATS.items()])
+        with formatter.section("Options"):
+            formatter.write_dl(options, col_max=34)
+        with formatter.section("Thresholds: override --config; 'none' switches a test off"):
+            formatter.write_dl(thresholds, col_max=34)
+
+
+def _parser(words: list[str]) -> Callable[[Any], Any]:
+    """Parse a number, ``none`` or one of the words; `FilterConfig` checks the range."""
+
+    def parse(value: Any) -> Any:
+        if not isinstance(value, str) or value in words:
+            return value
+        if value.lower() == "none":
+            return None
+        try:
+            return float(value)
+        except ValueError:
+            known = " or ".join(map(repr, [*words, "none"]))
+            message = f"{value!r} is neither a number nor {known}."
+            raise click.BadParameter(message) from None
+
+    return parse
+
+
+def _words(annotation: Any) -> list[str]:
+    """Find the words that a field takes instead of a number."""
+    if get_origin(annotation) is Literal:
+        return list(get_args(annotation))
+    return [word for part in get_args(annotation) for word in _words(part)]
+
+
+def threshold_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add one option per field of `FilterConfig`, so that the two cannot drift apart."""
+    for name, field in reversed(FilterConfig.model_fields.items()):
+        words = _words(field.annotation)
+        command = click.option(
+            f"--{name.replace('_', '-')}",
+            name,
+            type=_parser(words),
+            metavar="|".join([*words, "NUMBER"]),
+            default=field.default,
+            show_default=field.default is not None,
+            help=field.description,
+        )(command)
+    return command

@@ -1,0 +1,105 @@
+"""Find the labels, shapes and table of a SpatialData store that belong together."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import zarr
+from anndata import AnnData
+from anndata.io import read_elem
+
+from postseg.io import reading
+from postseg.replacing import is_store
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import xarray as xr
+
+_ATTRIBUTES = "spatialdata_attrs"  # what a table annotates, by SpatialData's custom
+
+
+class Stored(NamedTuple):
+    """Elements of one store; no table where none annotates the others."""
+
+    labels: xr.DataArray | xr.DataTree
+    shapes: gpd.GeoDataFrame
+    table: AnnData | None
+
+
+def read_elements(
+    path: str | PathLike[str],
+    labels: str | None = None,
+    shapes: str | None = None,
+    table: str | None = None,
+) -> Stored:
+    """Read elements by name, or the only ones; the labels lazily, of the table its ids only.
+
+    Parameters
+    ----------
+    path : path
+        The store.
+    labels, shapes : str, optional
+        Names; may be left out where there is one only.
+    table : str, optional
+        Name; may be left out where one table only annotates the labels or the shapes.
+
+    Raises
+    ------
+    OSError
+        The store is missing or damaged.
+    ValueError
+        An element is missing, or it is not clear which one is meant.
+    """
+    from postseg import elements
+
+    path = Path(path)
+    if not is_store(path):
+        what = "is not a Zarr store" if path.exists() else "does not exist"
+        raise FileNotFoundError(f"{path} {what}; give a SpatialData store (.zarr).")
+    with reading(path):
+        root = zarr.open_group(path, mode="r", use_consolidated=False)
+        names = {kind: _names(root, kind) for kind in ("labels", "shapes", "tables")}
+    labels = _choose(path, "labels", names["labels"], labels)
+    shapes = _choose(path, "shapes", names["shapes"], shapes)
+    with reading(path):
+        tables = {name: _annotations(root[f"tables/{name}"]) for name in names["tables"]}
+    about = {name: _about(t, [labels, shapes]) for name, t in tables.items() if t is not None}
+    annotating = [name for name, t in about.items() if t.n_obs]
+    if table is not None or len(annotating) > 1:
+        annotating = [_choose(path, "table", annotating, table)]
+    sdata = elements.open_store(path)
+    found = about[annotating[0]] if annotating else None
+    return Stored(sdata.labels[labels], sdata.shapes[shapes], found)
+
+
+def _names(root: zarr.Group, kind: str) -> list[str]:
+    group = root.get(kind)
+    return sorted(group.group_keys()) if isinstance(group, zarr.Group) else []
+
+
+def _choose(path: Path, kind: str, names: list[str], name: str | None) -> str:
+    listing = ", ".join(names) or "none"
+    what = "table that annotates the labels or the shapes" if kind == "table" else f"{kind} element"
+    if name is not None and name not in names:
+        raise ValueError(f"{path} has no {name!r} for a {what}. It has: {listing}.")
+    if name is None and len(names) != 1:
+        advice = f" Choose one with {kind} (--{kind})." if names else ""
+        raise ValueError(f"{path} must have one {what}, but has {len(names)}: {listing}.{advice}")
+    return name or names[0]
+
+
+def _annotations(group: Any) -> AnnData | None:
+    """What the rows of a table annotate, without the rest of it, which may be large."""
+    if _ATTRIBUTES not in group["uns"]:
+        return None
+    attributes = read_elem(group["uns"][_ATTRIBUTES])
+    columns = [attributes["region_key"], attributes["instance_key"]]
+    return AnnData(obs=read_elem(group["obs"])[columns], uns={_ATTRIBUTES: attributes})
+
+
+def _about(table: AnnData, names: list[str]) -> AnnData:
+    """The rows that annotate one of the elements."""
+    region = table.obs[table.uns[_ATTRIBUTES]["region_key"]]
+    return table[region.isin(names).to_numpy()]

@@ -1,0 +1,255 @@
+"""Verify that labels, shapes and table of a SpatialData store show the same cells."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from postseg import causes, comparing, judging
+from postseg.coordinates import Matrix
+from postseg.images import encode
+from postseg.label_image import as_label_image
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import xarray as xr
+    from anndata import AnnData
+
+_WIDTH = 99
+_NAMED = 8  # ids per kind of problem
+_STATISTICS = ("mean_iou", "min_iou", "mean_offset", "max_offset")
+_COLUMNS = ["in_labels", "in_shapes", "in_table", "pixels", "iou", "centroid_offset", "valid"]
+_COLUMNS += ["overlap", "problem"]
+
+
+@dataclass(frozen=True, eq=False)
+class Verification:
+    """Outcome of `verify_elements`; ``str()`` gives a report.
+
+    Attributes
+    ----------
+    cells : DataFrame
+        One row per id in labels, shapes or table, index ``id``:
+
+        - ``in_labels``, ``in_shapes``, ``in_table`` (<NA> where there is no table);
+        - ``pixels`` of the label;
+        - ``iou``: pixels in label and polygon / pixels in either; a label with holes is taken
+          with or without them, whichever fits the polygon better;
+        - ``centroid_offset`` between polygon and label, in pixels of the labels;
+        - ``valid``: whether the polygon is;
+        - ``overlap``: pixels that other cells' polygons have too. Cells that a ring-shaped cell
+          encloses lie within its outline by design, and are no problem;
+        - ``problem``: what is wrong, empty where all is well.
+
+        Where several coordinate systems disagree, a cell is judged in its worst.
+    summary : dict
+        Plain numbers, strings, lists and dicts, fit for JSON.
+    """
+
+    cells: pd.DataFrame
+    summary: dict[str, Any]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all agree."""
+        return bool(self.summary["ok"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the summary, and as ``disagreeing`` the cells with a problem, fit for JSON."""
+        bad = self.cells[self.cells["problem"] != ""].reset_index()
+        bad = bad.astype(object).where(bad.notna(), None)
+        return {**self.summary, "disagreeing": bad.to_dict("records")}
+
+    def __str__(self) -> str:
+        summary = self.summary
+        counts = {name: summary[f"in_{name}"] for name in ("labels", "shapes", "table")}
+        bad = int((self.cells["problem"] != "").sum())
+        verdict = f"problems in {bad:,} of {len(self.cells):,} cells"
+        if not bad:
+            verdict = "all agree" if self.ok else "the coordinate systems disagree"
+        listing = [f"{n:,} in the {name}" for name, n in counts.items() if n is not None]
+        lines = [
+            f"Verification: {verdict}",
+            "=" * _WIDTH,
+            f"Cells: {', '.join(listing)}" + ("" if counts["table"] is not None else "; no table"),
+            "",
+            f"{'coordinate system':<23}{'cells':>8}{'mean IoU':>11}{'min IoU':>10}"
+            f"{'mean offset':>14}{'max offset':>12}{'median (x, y)':>21}",
+        ]
+        for name, row in summary["systems"].items():
+            numbers = "".join(
+                f"{_format(row[key], 3):>{width}}"
+                for key, width in zip(_STATISTICS, (11, 10, 14, 12), strict=True)
+            )
+            median = "({}, {})".format(*(_format(part, 2) for part in row["median_offset"]))
+            lines.append(f"{name:<23.22}{row['compared']:>8,}{numbers}{median:>21}")
+        lines.append(f"Offsets in pixels of the labels; up to {summary['max_offset']:g} is right.")
+        lines += [""] if summary["problems"] else []
+        for kind, found in summary["problems"].items():
+            ids = ", ".join(map(str, found["ids"]))
+            more = ", ..." if found["count"] > len(found["ids"]) else ""
+            lines.append(f"{kind:<23}{found['count']:>8,}  ids {ids}{more}")
+        lines += ["", *map(_wrap, summary["causes"])] if summary["causes"] else []
+        return "\n".join(lines).rstrip()
+
+
+def _format(number: float | None, digits: int) -> str:
+    if number is None:
+        return "-"
+    # without a minus on what is rounded to 0
+    return f"{round(number, digits) + 0.0:.{digits}f}" if abs(number) < 1e4 else f"{number:.3g}"
+
+
+def _wrap(text: str) -> str:
+    return textwrap.fill(text, _WIDTH, subsequent_indent="  ")
+
+
+def verify_elements(
+    labels: xr.DataArray | xr.DataTree, shapes: gpd.GeoDataFrame, table: AnnData | None = None
+) -> Verification:
+    """Check that labels, shapes and table show the same cells, whoever made them.
+
+    The polygons are taken to the pixels of the labels (the finest scale; pixel i spans
+    [i, i + 1]) through every coordinate system that the two have in common, drawn, and compared
+    with the label of the same id. See `postseg.judging` for what counts as equal.
+
+    Parameters
+    ----------
+    labels : DataArray or DataTree
+        A SpatialData labels element; read block by block.
+    shapes : GeoDataFrame
+        A SpatialData shapes element of polygons and multipolygons, indexed by label value.
+    table : AnnData, optional
+        A SpatialData table whose rows annotate one of them, or each.
+
+    Returns
+    -------
+    Verification
+        What was found, per cell and in all.
+
+    Raises
+    ------
+    ValueError
+        For circles and other shapes that are no polygons, ids that are no label values, and
+        elements without a common coordinate system.
+    """
+    maps = _maps_to_pixels(labels, shapes)
+    cells = comparing.label_cells(encode(as_label_image(labels)))
+    polygons = comparing.read_polygons(
+        _as_ids(shapes.index, "index of the shapes"), np.asarray(shapes.geometry, dtype=object)
+    )
+    rows = None if table is None else _table_ids(table)
+    compared = comparing.compare_systems(cells, polygons, maps)
+    allowed = judging.limits(cells, polygons, next(iter(maps.values())), compared)
+    per_cell = judging.gather(cells, polygons, rows, compared)
+    problems = judging.find_problems(per_cell, allowed)
+    text = judging.describe(problems, per_cell["lies_on"])
+    summary = {
+        "ok": len(compared) == 1 and not problems.to_numpy().any(),
+        "cells": len(per_cell),
+        "in_labels": int(per_cell["in_labels"].sum()),
+        "in_shapes": int(per_cell["in_shapes"].sum()),
+        "in_table": None if table is None else int(per_cell["in_table"].sum()),
+        "mask_pixel": allowed.mask_pixel,
+        "max_offset": allowed.offset,
+        "systems": {name: _statistics(compared[names]) for names in compared for name in names},
+        "problems": {
+            kind: {"count": int(bad.sum()), "ids": bad.index[bad][:_NAMED].tolist()}
+            for kind, bad in problems.items()
+            if bad.any()
+        },
+        "causes": judging.find_causes(per_cell, allowed, compared),
+    }
+    return Verification(per_cell.assign(problem=text)[_COLUMNS], summary)
+
+
+def verify_store(
+    path: str | PathLike[str],
+    labels: str | None = None,
+    shapes: str | None = None,
+    table: str | None = None,
+) -> Verification:
+    """Verify elements of a SpatialData store: see `verify_elements`.
+
+    Parameters
+    ----------
+    path : path
+        The store.
+    labels, shapes, table : str, optional
+        Names of elements; needed where there are several. The table is the one that annotates
+        the labels or the shapes, if any.
+
+    Returns
+    -------
+    Verification
+        What was found.
+    """
+    from postseg.stores import read_elements
+
+    return verify_elements(*read_elements(path, labels, shapes, table))
+
+
+def _statistics(result: pd.DataFrame) -> dict[str, Any]:
+    both = result.dropna(subset="label_x")
+    iou, offset = both["iou"], both["centroid_offset"]
+    numbers = (iou.mean(), iou.min(), offset.mean(), offset.max())
+    return {
+        "compared": len(both),
+        **{
+            name: None if np.isnan(number) else float(number)
+            for name, number in zip(_STATISTICS, numbers, strict=True)
+        },
+        "median_offset": causes.median_offset(result).tolist(),
+    }
+
+
+def _maps_to_pixels(labels: Any, shapes: Any) -> dict[str, Matrix]:
+    """From shapes to pixels of the labels, through each system that they share."""
+    from postseg import elements
+
+    of_labels, of_shapes = map(elements.maps_to_systems, (labels, shapes))
+    shared = sorted(of_labels.keys() & of_shapes.keys(), key=lambda name: (name != "global", name))
+    if not shared:
+        raise ValueError(
+            "labels and shapes have no coordinate system in common: the labels are in "
+            f"{', '.join(sorted(of_labels))}, the shapes in {', '.join(sorted(of_shapes))}. "
+            "Register both in one with spatialdata.transformations.set_transformation()."
+        )
+    for name in shared:
+        if not abs(np.linalg.det(of_labels[name])) > 0:
+            raise ValueError(f"the transformation of the labels to {name!r} is not invertible.")
+    return {name: np.linalg.inv(of_labels[name]) @ of_shapes[name] for name in shared}
+
+
+def _table_ids(table: AnnData) -> pd.DataFrame:
+    """Region and instance id of each row."""
+    attributes = table.uns.get("spatialdata_attrs")
+    if attributes is None:
+        raise ValueError(
+            "the table does not say what it annotates; make it with spatialdata's TableModel."
+        )
+    region, key = attributes["region_key"], attributes["instance_key"]
+    ids = _as_ids(table.obs[key], f"column {key!r} of the table")
+    return pd.DataFrame({"region": table.obs[region].astype(str).to_numpy(), "id": ids})
+
+
+def _as_ids(values: Any, where: str) -> NDArray[np.int64]:
+    """Label values, from any kind of number or text."""
+    values = pd.Series(values)
+    if pd.api.types.is_integer_dtype(values) and not values.hasnans:
+        return values.to_numpy(dtype=np.int64)
+    numbers = pd.to_numeric(values.astype(object), errors="coerce").to_numpy(dtype=float)
+    wrong = ~(np.abs(numbers) < 2**53) | (numbers != np.round(numbers))
+    if wrong.any():
+        value = values.iloc[int(wrong.argmax())]
+        raise ValueError(
+            f"the {where} holds the id {value!r}, which is no label value; index cells by the "
+            "values that they have in the labels."
+        )
+    return numbers.astype(np.int64)

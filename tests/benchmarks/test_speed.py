@@ -1,0 +1,98 @@
+"""Speed and memory against the peers; see the README for the command."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import peers
+import pytest
+from tissue import tissue
+
+from postseg import PostSegmentation, filter_cell_by_regionprops, masks_to_polygons
+
+HERE = Path(__file__).parent
+SIZES = (1024, 2048, 4096, 8192)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled():
+    PostSegmentation(tissue(256), verbose=False).process_masks_to_shapes()
+
+
+@pytest.fixture(scope="module", params=SIZES)
+def masks(request):
+    return tissue(request.param)
+
+
+def compare(benchmark, group, masks, ours, peer, largest=8192):
+    """Time `peer` once, or postseg five times."""
+    benchmark.group = f"{group}, {masks.shape[0]} x {masks.shape[1]}"
+    if masks.shape[0] > largest:
+        pytest.skip("takes too long at this size")
+    benchmark.pedantic(peer, (masks,), rounds=5 if peer in (ours, np.copy) else 1)
+
+
+def ours_filter(masks):
+    return filter_cell_by_regionprops(masks, verbose=False)
+
+
+def ours_polygons(masks):
+    return masks_to_polygons(masks, 1)
+
+
+def ours_shapes(masks):
+    return PostSegmentation(masks, verbose=False).process_masks_to_shapes()
+
+
+@pytest.mark.parametrize("peer", [ours_filter, peers.scikit_image_table])
+def test_filter(benchmark, masks, peer):
+    compare(benchmark, "1 filter", masks, ours_filter, peer)
+
+
+@pytest.mark.parametrize(
+    "peer",
+    [
+        ours_polygons,
+        peers.rasterio_polygons,
+        peers.opencv_polygons,
+        peers.spatialdata_polygons,
+    ],
+)
+def test_polygons(benchmark, masks, peer):
+    compare(benchmark, "2 polygons", masks, ours_polygons, peer)
+
+
+@pytest.mark.parametrize("peer", [ours_shapes, np.copy, peers.reference_shapes])
+def test_masks_to_shapes(benchmark, masks, peer):
+    largest = 4096 if peer is peers.reference_shapes else 8192
+    compare(benchmark, "3 masks to shapes", masks, ours_shapes, peer, largest)
+
+
+MEMORY = """
+import resource, sys
+sys.path.insert(0, {here!r})
+from tissue import tissue
+masks = tissue({size})
+import spatialdata, shapely, skimage.measure
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+{code}
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import test_speed; test_speed.ours_shapes(masks)",
+        "import peers; peers.scikit_image_table(masks)",
+        "import peers; peers.spatialdata_polygons(masks)",
+    ],
+)
+def test_peak_memory(code, capsys):
+    script = MEMORY.format(here=str(HERE), size=4096, code=code)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    with capsys.disabled():
+        print(f"\npeak RSS above the 4096 x 4096 image: {float(done.stdout):6.0f} MB  {code}")

@@ -1,0 +1,155 @@
+"""The metrics of shapes that can be measured by hand."""
+
+import numpy as np
+import pytest
+from drawing import draw, square_as_runs
+from numpy.testing import assert_allclose, assert_array_equal
+
+from postseg import measure_regions
+from postseg.metrics import measure
+from postseg.runs import Runs, components
+
+COLUMNS = [
+    "source_label",
+    "area",
+    "area_convex",
+    "eccentricity",
+    "perimeter",
+    "solidity",
+    "extent",
+    "compactness",
+    "convexity_deficit",
+    "perimeter_area_ratio",
+    "min_row",
+    "min_col",
+    "max_row",
+    "max_col",
+    "centroid_row",
+    "centroid_col",
+    "touches_border",
+]
+ROOT2 = 2**0.5
+
+# name: picture, area, convex area, perimeter, eccentricity, extent
+SHAPES = {
+    "pixel": ("... .1. ...", 1, 1, 0, 0, 1),
+    "square": ("111 111 111", 9, 9, 8, 0, 1),
+    # variances 8 / 12 and 24 / 12
+    "rectangle": ("11111 11111 11111", 15, 15, 12, (2 / 3) ** 0.5, 1),
+    # the ends of a line have no weight
+    "row": ("1111", 4, 4, 2, 1, 1),
+    "column": ("1 1 1 1", 4, 4, 2, 1, 1),
+    "diagonal": ("1... .1.. ..1. ...1", 4, 4, 2 * ROOT2, 1, 1 / 4),
+    # the four arms, linked by diagonals; the middle is no border pixel
+    "plus": (".1. 111 .1.", 5, 5, 4 * ROOT2, 0, 5 / 9),
+    # the hull's border runs through the centres of no further pixel: a triangle of 15
+    "corner": ("1.... 1.... 1.... 1.... 11111", 9, 15, 7, None, 9 / 25),
+    # the hole has a perimeter too: 12 on the outside, 4 diagonal steps within
+    "ring": ("111 1.1 111", 8, 9, 8, 0, 8 / 9),
+}
+
+
+@pytest.mark.parametrize(
+    ("picture", "area", "area_convex", "perimeter", "eccentricity", "extent"),
+    SHAPES.values(),
+    ids=SHAPES,
+)
+def test_shape(picture, area, area_convex, perimeter, eccentricity, extent):
+    (found,) = measure_regions(draw(picture)).to_dict("records")
+    assert found["area"] == area
+    assert found["area_convex"] == area_convex
+    assert found["perimeter"] == pytest.approx(perimeter, abs=1e-12)
+    if eccentricity is not None:
+        assert found["eccentricity"] == pytest.approx(eccentricity, abs=1e-12)
+    assert found["extent"] == extent
+
+
+def test_the_derived_metrics_follow_their_formulas():
+    (found,) = measure_regions(draw("1.... 1.... 1.... 1.... 11111")).to_dict("records")
+    assert found["solidity"] == 9 / 15
+    assert found["convexity_deficit"] == 1 - 9 / 15
+    assert found["perimeter_area_ratio"] == 7 / 3
+    assert found["compactness"] == 4 * np.pi * 9 / 7**2
+
+
+def test_compactness_is_undefined_without_a_perimeter():
+    (found,) = measure_regions(np.ones((1, 1), int)).to_dict("records")
+    assert np.isnan(found["compactness"])
+    assert found["perimeter_area_ratio"] == 0
+
+
+def test_the_table_has_one_row_per_region_from_1():
+    table = measure_regions(draw("5.3 ... 3.5"))
+    assert table.index.tolist() == [1, 2, 3, 4]
+    assert table.index.name == "region"
+    assert table["source_label"].tolist() == [5, 3, 3, 5]
+
+
+def test_the_columns():
+    assert measure_regions(draw("1")).columns.tolist() == COLUMNS
+
+
+def test_the_bounding_box_is_half_open():
+    table = measure_regions(draw("..... .11.. .111. ....."))
+    assert table[["min_row", "min_col", "max_row", "max_col"]].to_numpy().tolist() == [[1, 1, 3, 4]]
+
+
+def test_the_centroid_is_the_mean_pixel():
+    table = measure_regions(draw("..... .11.. .111. ....."))
+    assert table["centroid_row"].item() == pytest.approx(8 / 5)
+    assert table["centroid_col"].item() == pytest.approx(9 / 5)
+
+
+def test_the_border_is_all_four_sides():
+    table = measure_regions(draw("..1.. ..... 2.3.4 ..... ..5.."))
+    assert table["touches_border"].tolist() == [True, True, False, True, True]
+
+
+def test_a_neighbour_does_not_change_the_metrics():
+    alone = measure_regions(draw("....... .111... .111... ......."))
+    beside = measure_regions(draw("2222222 2111322 2111322 2222222"))
+    metrics = COLUMNS[1:]
+    assert_array_equal(beside[beside["source_label"] == 1][metrics], alone[metrics])
+
+
+@pytest.mark.parametrize("at", [0, 11, 2_000_000])
+def test_a_square_that_fills_a_slide_does_not_overflow(at):
+    runs = square_as_runs(30_000, at)
+    (found,) = measure(components(runs), runs.shape).to_dict("records")
+    assert found["area"] == found["area_convex"] == 900_000_000
+    assert found["eccentricity"] == 0
+    assert found["perimeter"] == 4 * 29_999
+    assert found["centroid_row"] == found["centroid_col"] == at + 14_999.5
+    assert found["extent"] == found["solidity"] == 1
+
+
+def test_a_square_whose_moments_exceed_64_bits():
+    side = 200_000
+    runs = square_as_runs(side)
+    (found,) = measure(components(runs), runs.shape).to_dict("records")
+    assert found["area"] == found["area_convex"] == side**2
+    assert found["eccentricity"] < 1e-7
+    assert found["perimeter"] == 4 * (side - 1)
+
+
+def test_a_rectangle_whose_moments_exceed_64_bits():
+    """Twice as high as wide: the variances are in the ratio of (h^2 - 1) to (w^2 - 1)."""
+    height, width = 400_000, 200_000
+    rows = np.arange(height, dtype=np.int32)
+    start = np.zeros(height, np.int32)
+    runs = Runs(rows, start, start + np.int32(width), np.ones(height, np.int64), (height, width))
+    eccentricity = measure(components(runs), runs.shape)["eccentricity"].item()
+    assert_allclose(eccentricity, (1 - (width**2 - 1) / (height**2 - 1)) ** 0.5, rtol=1e-12)
+
+
+@pytest.mark.parametrize("way", [1, -1])
+def test_a_diagonal_line_of_100000_pixels(way):
+    n = 100_000
+    rows = np.arange(n, dtype=np.int32)
+    start = rows[::way].copy()
+    runs = Runs(rows, start, start + np.int32(1), np.ones(n, np.int64), (n, n))
+    (found,) = measure(components(runs), runs.shape).to_dict("records")
+    assert found["area"] == found["area_convex"] == n
+    assert found["eccentricity"] == 1
+    assert found["perimeter"] == pytest.approx((n - 2) * ROOT2)
+    assert found["extent"] == 1 / n

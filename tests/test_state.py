@@ -1,0 +1,265 @@
+"""What `PostSegmentation` holds: between the steps, after an error, and when it is set."""
+
+import numpy as np
+import pytest
+from drawing import OFF, squares
+from geopandas.testing import assert_geodataframe_equal
+from numpy.testing import assert_array_equal
+
+from postseg import FilterConfig, PostSegmentation
+
+RESULTS = ["gdf_polygons", "shapes_model", "labels_model", "filter_report", "regions"]
+# Areas of 16, 64 and 81: the first is debris.
+MASKS = squares(4, 8, 9)
+
+
+@pytest.fixture
+def post():
+    return PostSegmentation(MASKS, 4, "cells", verbose=False)
+
+
+def held(post):
+    """All that the object holds, to compare with later."""
+    return vars(post).copy()
+
+
+def assert_holds(post, before):
+    """The object holds the very same things, not equal ones only."""
+    assert vars(post).keys() == before.keys()
+    assert [name for name, value in vars(post).items() if value is not before[name]] == []
+
+
+# ---- a step run again
+
+
+def test_a_step_run_again_gives_the_same(post):
+    masks, gdf, shapes = post.process_masks_to_shapes()
+    again = post.process_masks_to_shapes()
+    assert_array_equal(again[0], masks)
+    assert_geodataframe_equal(again[1], gdf)
+    assert_geodataframe_equal(again[2], shapes)
+    assert post.filter_report.total == 3
+
+
+def test_thresholds_that_follow_the_distribution_do_not_creep_up(post):
+    """Filtering the survivors again would raise the median each time."""
+    post.filter_config = {**OFF, "min_area": "median"}
+    for _ in range(3):
+        post.process_masks_to_shapes()
+    assert post.filter_report.min_area == 64
+    assert post.filter_report.passed == 2
+
+
+def test_a_step_run_again_after_looser_thresholds_starts_from_the_input(post):
+    post.process_masks_to_shapes()
+    post.filter_config = OFF
+    assert_array_equal(post.process_masks_to_shapes()[0], MASKS)
+
+
+def test_assigning_masks_starts_afresh(post):
+    post.process_masks_to_shapes()
+    post.process_labels()
+    other = squares(8)
+    post.masks = other
+    assert post.masks is other
+    assert [getattr(post, name) for name in RESULTS] == [None] * 5
+    assert len(post.process_masks_to_shapes()[1]) == 1
+
+
+def test_assigning_the_filtered_masks_makes_them_the_input(post):
+    post.masks = post.process_masks_to_shapes()[0]
+    post.process_masks_to_shapes()
+    assert post.filter_report.total == 2
+
+
+def test_masks_may_be_taken_away(post):
+    post.process_masks_to_shapes()
+    post.masks = None
+    assert post.masks is None
+    with pytest.raises(RuntimeError, match="no masks yet"):
+        post.process_labels()
+
+
+def test_labels_made_before_the_filter_are_gone_after_it(post):
+    post.process_labels()
+    post.process_masks_to_shapes()
+    assert post.labels_model is None
+
+
+def test_labels_made_after_the_filter_show_the_survivors(post):
+    post.process_masks_to_shapes()
+    assert post.process_labels()[1].to_numpy().max() == 2
+
+
+def test_labels_stay_when_the_filter_run_again_changes_nothing(post):
+    post.process_masks_to_shapes()
+    labels = post.process_labels()[1]
+    post.process_masks_to_shapes()
+    assert post.labels_model is labels
+
+
+def test_labels_go_when_other_thresholds_change_the_masks(post):
+    post.process_masks_to_shapes()
+    post.process_labels()
+    post.filter_config = OFF
+    post.process_masks_to_shapes()
+    assert post.labels_model is None
+
+
+def test_shapes_stay_when_labels_are_made(post):
+    _, gdf, shapes = post.process_masks_to_shapes()
+    post.process_labels()
+    assert post.gdf_polygons is gdf
+    assert post.shapes_model is shapes
+
+
+def test_elements_at_another_factor_are_gone(post):
+    post.process_masks_to_shapes()
+    post.process_labels()
+    post.factor_rescale = 2
+    assert post.gdf_polygons is post.shapes_model is post.labels_model is None
+    assert post.process_masks_to_shapes()[1].total_bounds.tolist() == [11, 0, 47, 18]
+
+
+def test_who_edits_the_result_does_not_edit_the_input():
+    image = squares(4, 8)
+    before = image.copy()
+    post = PostSegmentation(image, verbose=False)
+    masks = post.process_masks_to_shapes()[0]
+    masks[:] = 7
+    assert_array_equal(image, before)
+    assert_array_equal(post.process_masks_to_shapes()[0], np.maximum(before - 1, 0))
+
+
+# ---- errors
+
+
+class Failing(PostSegmentation):
+    """Fails in one of the hooks, once it is told to."""
+
+    fail_in = None
+
+    def _maybe(self, hook):
+        if self.fail_in == hook:
+            raise KeyError(hook)
+
+    def filter_cell_by_regionprops(self, seg_masks, **thresholds):
+        found = super().filter_cell_by_regionprops(seg_masks, **thresholds)
+        self._maybe("filter")
+        return found
+
+    def rejections(self, regions):
+        self._maybe("rejections")
+        return super().rejections(regions)
+
+    def masks_to_polygons(self, seg_masks, factor_rescale):
+        self._maybe("outlines")
+        return super().masks_to_polygons(seg_masks, factor_rescale)
+
+    def mirror_y0(self, geom):
+        self._maybe("mirror")
+        return super().mirror_y0(geom)
+
+
+@pytest.mark.parametrize("hook", ["filter", "rejections", "outlines", "mirror"])
+@pytest.mark.parametrize("ran", [False, True], ids=["fresh", "ran before"])
+def test_an_error_in_a_hook_leaves_the_object_as_it_was(hook, ran):
+    post = Failing(MASKS, 4, filter_config=OFF, verbose=False)
+    if ran:
+        post.process_masks_to_shapes()
+        post.process_labels()
+        post.filter_config = FilterConfig()
+    post.fail_in = hook
+    before = held(post)
+    with pytest.raises(KeyError, match=hook):
+        post.process_masks_to_shapes()
+    assert_holds(post, before)
+    post.fail_in = None
+    assert post.process_masks_to_shapes()[0].max() == (2 if ran else 3)
+
+
+@pytest.mark.parametrize("ran", [False, True], ids=["fresh", "ran before"])
+def test_no_survivors_are_an_error_that_leaves_the_object_as_it_was(post, ran):
+    if ran:
+        post.process_masks_to_shapes()
+        post.process_labels()
+    post.filter_config = {"min_absolute_area": 70, "max_area": 75}
+    before = held(post)
+    with pytest.raises(RuntimeError) as raised:
+        post.process_masks_to_shapes()
+    assert "None of the 3 regions" in str(raised.value)
+    assert "Tiny Artifacts 2 (min_absolute_area)" in str(raised.value)
+    assert "Too Large 1 (max_area)" in str(raised.value)
+    assert_holds(post, before)
+
+
+def test_an_error_in_the_labels_step_leaves_the_object_as_it_was():
+    post = PostSegmentation(np.array([[2**40, 1]]), filter_config=OFF, verbose=False)
+    before = held(post)
+    with pytest.raises(ValueError, match="int32"):
+        post.process_labels()
+    assert_holds(post, before)
+
+
+def test_an_error_in_the_filter_leaves_report_and_thresholds_as_they_were():
+    post = Failing(verbose=False)
+    post.filter_cell_by_regionprops(MASKS)
+    post.fail_in = "rejections"
+    before = held(post)
+    with pytest.raises(KeyError):
+        post.filter_cell_by_regionprops(MASKS, max_area=70)
+    assert_holds(post, before)
+
+
+# ---- what is set is checked
+
+
+NO_NAMES = ["", "my cells", "cells/1", "..", "__cells", "cells!"]
+BAD = [
+    *(
+        ("factor_rescale", value, ValueError)
+        for value in (-1, 1.5, np.nan, np.inf, np.float32(0.5))
+    ),
+    *(("factor_rescale", value, TypeError) for value in ("4", True, np.bool_(True), None)),
+    *(("label_name", value, ValueError) for value in NO_NAMES),
+    *(("label_name", value, TypeError) for value in (None, 5)),
+    *(("masks", value, ValueError) for value in (np.array([[1.5]]), np.zeros((3, 3, 3), int))),
+    ("masks", "masks.npy", TypeError),
+    ("filter_config", {"max_ecentricity": 0.9}, ValueError),
+    *(("filter_config", value, TypeError) for value in ("strict.toml", 5)),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "error"), BAD)
+class TestSetting:
+    def test_a_bad_value_is_refused_at_construction(self, name, value, error):
+        with pytest.raises(error):
+            PostSegmentation(**{name: value})
+
+    def test_a_bad_value_is_refused_at_assignment_and_the_old_one_stays(self, name, value, error):
+        post = PostSegmentation(MASKS, 4, "cells", filter_config=OFF, verbose=False)
+        post.process_masks_to_shapes()
+        post.process_labels()
+        before = held(post)
+        with pytest.raises(error):
+            setattr(post, name, value)
+        assert_holds(post, before)
+
+
+@pytest.mark.parametrize("name", ["cells", "Cells_1", "a-b.c", "zellen_ä", "1"])
+def test_names_that_spatialdata_takes_are_accepted(name):
+    assert PostSegmentation(MASKS, label_name=name).process_labels()[1].name == name
+
+
+@pytest.mark.parametrize("factor", [0, 1, 4, 4.0, np.int16(4), np.float32(4)])
+def test_the_factor_becomes_an_integer(factor):
+    stored = PostSegmentation(factor_rescale=factor).factor_rescale
+    assert type(stored) is int
+    assert stored == factor
+
+
+def test_thresholds_may_be_a_config_a_mapping_or_nothing():
+    config = FilterConfig(max_area=70)
+    assert PostSegmentation(filter_config=config).filter_config is config
+    assert PostSegmentation(filter_config={"max_area": 70}).filter_config == config
+    assert PostSegmentation(filter_config=None).filter_config == FilterConfig()
