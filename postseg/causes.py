@@ -81,8 +81,18 @@ def of_other_ids(compared: pd.DataFrame, misplaced: pd.Series) -> list[str]:
     return [f"{wrong.sum():,} polygons lie on a label with another id, without a pattern."]
 
 
+def of_mirrors(compared: pd.DataFrame) -> list[str]:
+    """Recognise polygons that are mirrored or turned as a whole, and perhaps shifted too."""
+    polygons, labels = _centroids(compared)
+    for name, linear in _PLAIN_MAPS.items():
+        turned = polygons @ np.transpose(linear)
+        if len(labels) > 2 and _fits(turned + np.median(labels - turned, axis=0), labels):
+            return [f"The polygons are {name}."]
+    return []
+
+
 def of_places(compared: pd.DataFrame, mask_pixel: int) -> list[str]:
-    """Recognise polygons that are shifted, mirrored, scaled or turned as a whole.
+    """Recognise polygons that are shifted or scaled as a whole, or mapped in another affine way.
 
     Parameters
     ----------
@@ -94,10 +104,6 @@ def of_places(compared: pd.DataFrame, mask_pixel: int) -> list[str]:
     if are_shifted(compared):
         return [_describe_shift(median_offset(compared), mask_pixel)]
     polygons, labels = _centroids(compared)
-    for name, linear in _PLAIN_MAPS.items():
-        turned = polygons @ np.transpose(linear)
-        if len(labels) > 2 and _fits(turned + np.median(labels - turned, axis=0), labels):
-            return [f"The polygons are {name}."]
     matrix = _fit(polygons, labels)
     if matrix is None or not _fits(polygons @ matrix[:2] + matrix[2], labels):
         return []

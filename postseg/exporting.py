@@ -7,31 +7,22 @@ tile at its origin. Their id is everywhere the label value.
 from __future__ import annotations
 
 import uuid
-import zlib
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import chain, repeat
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from postseg.parallel import n_threads
-from postseg.progress import counter
 from postseg.replacing import replacing
 
 if TYPE_CHECKING:
     import dask.array as da
     import geopandas as gpd
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from postseg.coordinates import Matrix
 
-_TILE = 512  # pixels a side of a TIFF tile
-_BLOCK = 4096  # pixels a side of what a thread compresses at a time, as the chunks of the labels
-_LEVEL = 3  # of zlib: half the time of the default, for files some 5 to 10 % of the raw size
 _FEATURES = 10_000  # written at a time
 
 
@@ -178,51 +169,9 @@ def _write_regions_csv(path: Path, cells: Cells) -> None:
 
 
 def _write_tiff(path: Path, cells: Cells) -> None:
-    """BigTIFF of uint32, which Xenium Ranger wants; zlib needs no package beside tifffile."""
-    import tifffile
+    from postseg.tiff import write_label_image
 
-    with tifffile.TiffWriter(path, bigtiff=True, byteorder="<") as tiff:
-        tiff.write(
-            _compressed_tiles(cells.labels),
-            shape=cells.labels.shape,
-            dtype="<u4",
-            tile=(_TILE, _TILE),
-            compression="zlib",
-            photometric="minisblack",
-            metadata=None,
-        )
-
-
-def _compressed_tiles(labels: da.Array) -> Iterator[bytes]:
-    """Tiles in raster order. Only compressed ones are kept, so that the width costs no memory."""
-    height, width = labels.shape
-    tops, lefts = range(0, height, _BLOCK), range(0, width, _BLOCK)
-    done = counter("Writing the label image", len(tops) * len(lefts))
-
-    def compress(top: int, left: int) -> list[list[bytes]]:
-        block = labels[top : top + _BLOCK, left : left + _BLOCK]
-        tiles = _compress_block(block.compute(scheduler="synchronous"))
-        done(1)
-        return tiles
-
-    with ThreadPoolExecutor(n_threads(), thread_name_prefix="postseg") as pool:
-        for top in tops:
-            for rows in zip(*pool.map(compress, repeat(top), lefts), strict=True):
-                yield from chain(*rows)
-
-
-def _compress_block(block: Any) -> list[list[bytes]]:
-    """Rows of tiles, zeros beyond the image."""
-    tiles = []
-    for top in range(0, block.shape[0], _TILE):
-        row = []
-        for left in range(0, block.shape[1], _TILE):
-            content = block[top : top + _TILE, left : left + _TILE]
-            tile = np.zeros((_TILE, _TILE), "<u4")
-            tile[: content.shape[0], : content.shape[1]] = content
-            row.append(zlib.compress(tile.tobytes(), _LEVEL))
-        tiles.append(row)
-    return tiles
+    write_label_image(path, cells.labels)
 
 
 FORMATS = {

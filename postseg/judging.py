@@ -166,8 +166,11 @@ def find_causes(per_cell: pd.DataFrame, allowed: Limits, compared: Compared) -> 
         found.append(f"The coordinate systems {groups} put the polygons at different places.")
     for names, result in compared.items():
         misplaced = ~(result["centroid_offset"] <= allowed.offset)
-        texts = causes.of_ids(result, misplaced) if misplaced.any() else []
-        if not texts and misplaced.mean() > 0.5:
+        most = misplaced.mean() > 0.5
+        # mirrors first: in an even tissue they make it look as if ids were swapped
+        texts = causes.of_mirrors(result) if most else []
+        texts = texts or (causes.of_ids(result, misplaced) if misplaced.any() else [])
+        if most and not texts:
             texts = causes.of_places(result, allowed.mask_pixel)
             texts = texts or causes.of_other_ids(result, misplaced)
         if not texts and (result["iou"] < allowed.iou.reindex(result.index)).mean() > 0.5:

@@ -1,12 +1,16 @@
 """Write outputs completely or not at all."""
 
 import atexit
+import ctypes
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_AT_FDCWD = -100  # from <fcntl.h>: names are relative to the working directory
+_RENAME_EXCHANGE = 2  # from <stdio.h>
 
 
 def is_store(path: Path) -> bool:
@@ -89,7 +93,9 @@ def _move(part: Path, target: Path) -> None:
     if not (part.is_dir() and target.is_dir()):
         part.replace(target)
         return
-    # no system call replaces a folder: move the old one aside, and back if that is interrupted
+    if _exchange(part, target):
+        return  # the old one is in the place of the part now, which is removed
+    # otherwise move the old one aside, and back if that is interrupted
     aside = _folder_beside(target, "old")
     old = aside / target.name
     try:
@@ -99,6 +105,16 @@ def _move(part: Path, target: Path) -> None:
         if not target.exists():
             old.rename(target)
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two names in one step, so that there is no moment without either; Linux can."""
+    try:
+        renameat2 = ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    names = os.fsencode(one), os.fsencode(other)
+    return bool(renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0)
 
 
 def _resolve(path: str | os.PathLike[str]) -> Path:

@@ -120,9 +120,8 @@ def test_polygons_cover_their_pixels_of_the_slide(masks, tmp_path):
         assert np.abs(offset).max() < 0.5
 
 
-@pytest.mark.parametrize("name", ["cells.parquet", "cells.geoparquet"])
-def test_geoparquet(post, tmp_path, name):
-    cells = gpd.read_parquet(export(post, tmp_path, name))
+def test_geoparquet(post, tmp_path):
+    cells = gpd.read_parquet(export(post, tmp_path, "cells.parquet"))
     assert cells.index.name == "label"
     assert list(cells.index) == list(post.shapes_model.index)
     assert list(cells["region"]) == list(post.shapes_model["region"])
@@ -167,9 +166,8 @@ def test_geojson_in_several_pieces(small, tmp_path, monkeypatch):
 # ---- the audit table
 
 
-@pytest.mark.parametrize("name", ["cells.regions.parquet", "regions.parquet", "A_Regions.Parquet"])
-def test_regions_as_parquet(post, tmp_path, name):
-    regions = pd.read_parquet(export(post, tmp_path, name))
+def test_regions_as_parquet(post, tmp_path):
+    regions = pd.read_parquet(export(post, tmp_path, "cells.regions.parquet"))
     assert regions.index.name == "region"
     assert (regions["label"] == 0).any()
     assert_frame_equal(regions, post.regions, check_exact=True)
@@ -195,10 +193,9 @@ def test_regions_are_those_of_the_masks_as_they_stand(small, tmp_path):
 # ---- the label image
 
 
-@pytest.mark.parametrize("name", ["cells.tif", "cells.TIFF"])
-def test_label_image(post, tmp_path, name, monkeypatch):
+def test_label_image(post, tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
-    path = export(post, tmp_path, name)
+    path = export(post, tmp_path, "cells.tif")
     factor = post.factor_rescale
     expected = np.kron(post.masks, np.ones((factor, factor), np.int32))
     with tifffile.TiffFile(path) as tiff:
@@ -215,7 +212,7 @@ def test_label_image(post, tmp_path, name, monkeypatch):
 @pytest.mark.parametrize("factor", [1, 3])
 def test_label_image_of_many_blocks(tmp_path, monkeypatch, lazy, factor):
     """Blocks, tiles, chunks and the image all end elsewhere."""
-    monkeypatch.setattr("postseg.exporting._BLOCK", 1024)
+    monkeypatch.setattr("postseg.tiff._BLOCK", 1024)
     monkeypatch.setattr("postseg.labels._CHUNK", 500)
     masks = np.zeros((1070, 790), np.int32)
     masks[5:1060, 10:780] = np.kron(
@@ -265,6 +262,26 @@ def test_unknown_suffix(small, tmp_path, name):
     assert all(ending in str(error.value) for ending in FORMATS)
     assert small.shapes_model is None
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("cells.geoparquet", gpd.read_parquet),
+        ("Cells.PARQUET", gpd.read_parquet),
+        ("regions.parquet", pd.read_parquet),
+        ("A_Regions.Parquet", pd.read_parquet),
+        ("cells.TIFF", tifffile.imread),
+        ("cells.GeoJSON", gpd.read_file),
+    ],
+)
+def test_other_names(small, tmp_path, name, read):
+    usual = {gpd.read_parquet: "c.parquet", pd.read_parquet: "c.regions.parquet"}
+    small.export(tmp_path / name)
+    small.export(tmp_path / usual.get(read, f"c{Path(name).suffix.lower()}"))
+    one, other = (read(path) for path in tmp_path.iterdir())
+    assert len(one) > 0
+    assert np.asarray(one == other).all()
 
 
 @pytest.mark.parametrize("ending", FORMATS)

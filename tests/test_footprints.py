@@ -47,8 +47,9 @@ def test_labels_are_filled_and_measured_like_dense_images(image):
     own = footprints.of_labels(runs)
     filled = footprints.fill_holes(own)
     inner = np.s_[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
-    masks = np.array([image == label for label in own.id]).reshape(-1, *image.shape)
-    full = np.array([binary_fill_holes(mask) for mask in masks]).reshape(masks.shape)
+    masks = np.array([image == label for label in own.id], bool)
+    masks = masks.reshape(-1, *image.shape)
+    full = np.array([binary_fill_holes(mask) for mask in masks], bool).reshape(masks.shape)
     assert own.id.tolist() == sorted(set(image.ravel().tolist()) - {0})
     assert_array_equal(dense(own, image.shape)[inner], masks)
     assert_array_equal(dense(filled, image.shape)[inner], full)
