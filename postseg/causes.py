@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-MAX_SHIFT = 0.25  # pixels; a shift common to all cells
+MAX_SHIFT = 0.25  # pixels; a shift common to many cells
 _MOST = 0.6  # of the cells that disagree show a pattern
 _CLOSE = 0.02  # how near to a plain map the entries of a fitted one are
 _NAMED = 5
@@ -29,11 +29,18 @@ def median_offset(compared: pd.DataFrame) -> NDArray[np.float64]:
     return np.median(polygons - labels, axis=0) if len(labels) else np.zeros(2)
 
 
-def are_shifted(compared: pd.DataFrame) -> bool:
+def max_shift(compared: pd.DataFrame, mask_pixel: int) -> float:
+    """Largest median offset that is right; a few cells may have one by the cut corners alone."""
+    n_cells = compared["label_x"].count()
+    return max(MAX_SHIFT, mask_pixel / 4 / np.sqrt(max(1, n_cells)))
+
+
+def are_shifted(compared: pd.DataFrame, mask_pixel: int) -> bool:
     """Whether most polygons are off their labels by the same vector."""
     polygons, labels = _centroids(compared)
     shift = median_offset(compared)
-    return bool(np.hypot(*shift) > MAX_SHIFT) and _fits(polygons - shift, labels)
+    far = np.hypot(*shift) > max_shift(compared, mask_pixel)
+    return bool(far) and _fits(polygons - shift, labels)
 
 
 def _centroids(compared: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -101,7 +108,7 @@ def of_places(compared: pd.DataFrame, mask_pixel: int) -> list[str]:
     mask_pixel : int
         Side of a mask pixel, in pixels.
     """
-    if are_shifted(compared):
+    if are_shifted(compared, mask_pixel):
         return [_describe_shift(median_offset(compared), mask_pixel)]
     polygons, labels = _centroids(compared)
     matrix = _fit(polygons, labels)

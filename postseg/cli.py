@@ -61,6 +61,14 @@ main.add_command(verify)
     help="Name of the labels element, from which <name>_shapes and <name>_table follow.",
 )
 @click.option(
+    "--origin",
+    nargs=2,
+    type=float,
+    default=(0.0, 0.0),
+    metavar="ROW COLUMN",
+    help="Where the tile lies in its slide, in pixels of the label image.",
+)
+@click.option(
     "--element", metavar="NAME", help="Labels element of a .zarr INPUT, or array of an .npz."
 )
 @click.option(
@@ -84,6 +92,7 @@ def run(
     config: Path | None,
     factor_rescale: int,
     label_name: str,
+    origin: tuple[float, float],
     element: str | None,
     allow_pickle: bool,
     overwrite: bool,
@@ -122,6 +131,7 @@ def run(
             read_label_image(source, element=element, allow_pickle=allow_pickle),
             factor_rescale=factor_rescale,
             label_name=label_name,
+            origin=origin,
             filter_config=filter_config,
             verbose=not quiet,
             save_debug=debug_image or False,

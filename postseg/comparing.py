@@ -36,6 +36,8 @@ class LabelCells(NamedTuple):
         Length of each outline in pixel edges, around the filled pixels.
     enclosed : (n,) int64
         Filled pixels that other cells have too: those of a cell inside a ring, and the ring's.
+    crossings : (n,) int64
+        Corners at which a cell crosses another one.
     """
 
     runs: Runs
@@ -43,6 +45,7 @@ class LabelCells(NamedTuple):
     filled: Footprints
     edges: NDArray[np.int64]
     enclosed: NDArray[np.int64]
+    crossings: NDArray[np.int64]
 
 
 class Polygons(NamedTuple):
@@ -60,7 +63,12 @@ def label_cells(runs: Runs) -> LabelCells:
     own = footprints.of_labels(runs)
     filled = footprints.fill_holes(own)
     return LabelCells(
-        runs, own, filled, footprints.pixel_edges(filled), footprints.covered_pixels(filled)
+        runs,
+        own,
+        filled,
+        footprints.pixel_edges(filled),
+        footprints.covered_pixels(filled),
+        footprints.corner_crossings(runs, own.id),
     )
 
 
@@ -86,9 +94,14 @@ def read_polygons(ids: NDArray[np.int64], geometry: NDArray[np.object_]) -> Poly
 
     def measure(first: int, last: int) -> tuple[NDArray[Any], ...]:
         part = geometry[first:last]
-        middle = shapely.centroid(part)
-        centroid = np.column_stack([shapely.get_x(middle), shapely.get_y(middle)])
-        return shapely.is_valid(part), centroid, shapely.area(part)
+        with np.errstate(invalid="ignore"):  # of coordinates that are no numbers
+            middle, area, valid = (
+                f(part) for f in (shapely.centroid, shapely.area, shapely.is_valid)
+            )
+        xy, place = shapely.get_coordinates(middle, return_index=True)  # none of empty ones
+        centroid = np.full((part.size, 2), np.nan)
+        centroid[place] = xy
+        return valid, centroid, area
 
     vertices = np.concatenate(([0], np.cumsum(shapely.get_num_coordinates(geometry))))
     parts = spread(measure, vertices, "Checking polygons") or [measure(0, 0)]

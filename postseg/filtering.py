@@ -18,7 +18,7 @@ from postseg.metrics import measure
 from postseg.report import FilterReport, human, statistics
 from postseg.runs import Runs, components
 
-DebugImage = bool | str | os.PathLike[str]
+DebugImage = bool | str | os.PathLike[str] | None
 
 
 class Measured(NamedTuple):
@@ -92,7 +92,7 @@ def apply_filter(
     regions = table.assign(label=label, reason=reason)
     regions = regions.join(criteria.margins(table, config).add_prefix("margin_"))
 
-    if save_debug is not False:
+    if save_debug is not None and save_debug is not False:
         from postseg.plotting import save_debug_image
 
         path = "cleaned_mask.png" if save_debug is True else save_debug
@@ -106,7 +106,7 @@ def find_failures(
     regions: pd.DataFrame, find_rejections: Callable[[pd.DataFrame], pd.DataFrame]
 ) -> pd.DataFrame:
     """What a `rejections` hook returns, or an error that says what is wrong with it."""
-    failed = find_rejections(regions)
+    failed = find_rejections(regions.copy())  # what a hook writes into it stays with the hook
     if not isinstance(failed, pd.DataFrame) or not failed.index.equals(regions.index):
         raise TypeError(
             "rejections() must return a DataFrame with one row per region, with the index of the "

@@ -187,6 +187,20 @@ def covered_pixels(cells: Footprints) -> NDArray[np.int64]:
     return np.sum(spread(count_range, offsets), axis=0)
 
 
+def corner_crossings(runs: Runs, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How often each label crosses another one at a corner, as in ``1 2 / 2 1``."""
+    key = runs.row.astype(np.int64) * runs.shape[1] + runs.start
+    meets = (runs.stop[:-1] == runs.start[1:]) & (runs.row[:-1] == runs.row[1:])
+    place, left, right = key[1:][meets], runs.label[:-1][meets], runs.label[1:][meets]
+    below = np.searchsorted(place, place + runs.shape[1])
+    above = np.flatnonzero(below < place.size)
+    below = below[above]
+    crosses = place[below] == place[above] + runs.shape[1]
+    crosses &= (left[below] == right[above]) & (right[below] == left[above])
+    crossing = np.concatenate([left[above[crosses]], right[above[crosses]]])
+    return np.bincount(np.searchsorted(ids, crossing), minlength=ids.size)
+
+
 def label_at(runs: Runs, xy: NDArray[np.float64]) -> NDArray[np.int64]:
     """The label on which each point lies, 0 for none."""
     width = max(1, runs.shape[1])

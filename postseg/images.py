@@ -40,7 +40,7 @@ def last_row(image: LabelImage) -> int | None:
     step = max(1, *image.chunks[0]) if is_lazy(image) else rows_per_block(image)
     for last in range(image.shape[0], 0, -step):
         first = max(0, last - step)
-        rows = np.flatnonzero(np.asarray(image[first:last]).any(axis=1))
+        rows = np.flatnonzero(np.asarray((image[first:last] != 0).any(axis=1)))
         if rows.size:
             return first + int(rows[-1])
     return None

@@ -7,14 +7,15 @@ an enlarged image):
   more. The outlines of `polygons` run through the middles of pixel sides and so cut the corners
   of mask pixels. That moves a centroid by up to 0.05 f on real masks, 0.13 f in noise, and by
   nearly f / 4 for a comb with long teeth. Half a mask pixel is found; so is a shift that most
-  cells have in common, from 0.25 on. A single polygon that covers just the pixels of its label
-  is in place, however its centroid is weighted by parts of a pixel, which lose half their area.
+  of n cells have in common, from 0.25 on, or from f / 4 / sqrt(n) if that is more. A single
+  polygon that covers just the pixels of its label is in place, however its centroid is weighted:
+  of a part of one pixel an outline keeps half the area.
 - The IoU is at least 1 - p f / a, for a cell of a pixels with an outline of p pixel edges: what
   an outline one mask pixel off on all sides gives. 0.5 is enough, however: a lone mask pixel is
   outlined by a diamond of half its area, and no other cell loses as large a part.
-- A cell shares at most p f / 2 pixels with others, beyond those that it encloses by design.
-  Where two cells cross at a corner they share f * f / 2 by design too, and each has 2 f pixel
-  edges there: p f / 4 at most. The rest is for outlines that were simplified.
+- A cell shares at most p / 2 pixels with others, which allows for simplified outlines, beyond
+  those that it shares by design: all of a cell that it encloses, and f * f / 2 where it crosses
+  another cell at a corner.
 """
 
 from __future__ import annotations
@@ -60,10 +61,11 @@ def limits(cells: LabelCells, polygons: Polygons, to_pixels: Matrix, compared: C
     f = _mask_pixel(cells, polygons, to_pixels)
     index = pd.Index(cells.own.id, name="id")
     iou = np.maximum(MIN_IOU, 1 - cells.edges * f / cells.filled.areas())
-    overlap = cells.enclosed + cells.edges * f / 2
-    shifted = any(causes.are_shifted(result) for result in compared.values())
-    offset = causes.MAX_SHIFT if shifted else max(MAX_OFFSET, f / 4)
-    return Limits(f, offset, shifted, pd.Series(iou, index), pd.Series(overlap, index))
+    overlap = cells.enclosed + cells.crossings * f * f / 2 + cells.edges / 2
+    offset = max(MAX_OFFSET, f / 4)
+    shifts = [causes.max_shift(r, f) for r in compared.values() if causes.are_shifted(r, f)]
+    offset = min([offset, *shifts])
+    return Limits(f, offset, bool(shifts), pd.Series(iou, index), pd.Series(overlap, index))
 
 
 def _mask_pixel(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> int:

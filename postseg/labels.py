@@ -50,6 +50,9 @@ def _window(masks: NDArray[Any], block_info: Any) -> NDArray[Any]:
     return masks[top:bottom, left:right]
 
 
-def enlarge(block: NDArray[np.generic], factor: int) -> NDArray[np.int32]:
+def enlarge(block: NDArray[Any], factor: int) -> NDArray[np.int32]:
     """Enlarge one chunk."""
-    return block.astype(np.int32, copy=False).repeat(factor, axis=0).repeat(factor, axis=1)
+    block = block.astype(np.int32, copy=False)
+    if factor == 1:
+        return block  # as it is often: no copy
+    return block.repeat(factor, axis=0).repeat(factor, axis=1)

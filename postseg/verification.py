@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from postseg import causes, comparing, judging
 from postseg.coordinates import Matrix
+from postseg.identity import as_ids, table_ids
 from postseg.images import encode
 from postseg.label_image import as_label_image
 
@@ -142,9 +142,9 @@ def verify_elements(
     maps = _maps_to_pixels(labels, shapes)
     cells = comparing.label_cells(encode(as_label_image(labels)))
     polygons = comparing.read_polygons(
-        _as_ids(shapes.index, "index of the shapes"), np.asarray(shapes.geometry, dtype=object)
+        as_ids(shapes.index, "index of the shapes"), np.asarray(shapes.geometry, dtype=object)
     )
-    rows = None if table is None else _table_ids(table)
+    rows = None if table is None else table_ids(table)
     compared = comparing.compare_systems(cells, polygons, maps)
     allowed = judging.limits(cells, polygons, next(iter(maps.values())), compared)
     per_cell = judging.gather(cells, polygons, rows, compared)
@@ -225,31 +225,3 @@ def _maps_to_pixels(labels: Any, shapes: Any) -> dict[str, Matrix]:
         if not abs(np.linalg.det(of_labels[name])) > 0:
             raise ValueError(f"the transformation of the labels to {name!r} is not invertible.")
     return {name: np.linalg.inv(of_labels[name]) @ of_shapes[name] for name in shared}
-
-
-def _table_ids(table: AnnData) -> pd.DataFrame:
-    """Region and instance id of each row."""
-    attributes = table.uns.get("spatialdata_attrs")
-    if attributes is None:
-        raise ValueError(
-            "the table does not say what it annotates; make it with spatialdata's TableModel."
-        )
-    region, key = attributes["region_key"], attributes["instance_key"]
-    ids = _as_ids(table.obs[key], f"column {key!r} of the table")
-    return pd.DataFrame({"region": table.obs[region].astype(str).to_numpy(), "id": ids})
-
-
-def _as_ids(values: Any, where: str) -> NDArray[np.int64]:
-    """Label values, from any kind of number or text."""
-    values = pd.Series(values)
-    if pd.api.types.is_integer_dtype(values) and not values.hasnans:
-        return values.to_numpy(dtype=np.int64)
-    numbers = pd.to_numeric(values.astype(object), errors="coerce").to_numpy(dtype=float)
-    wrong = ~(np.abs(numbers) < 2**53) | (numbers != np.round(numbers))
-    if wrong.any():
-        value = values.iloc[int(wrong.argmax())]
-        raise ValueError(
-            f"the {where} holds the id {value!r}, which is no label value; index cells by the "
-            "values that they have in the labels."
-        )
-    return numbers.astype(np.int64)

@@ -66,6 +66,17 @@ def test_labels_are_filled_and_measured_like_dense_images(image):
 
 @quick
 @given(images)
+def test_corners_at_which_labels_cross(image):
+    runs = encode(image)
+    ids = footprints.of_labels(runs).id
+    a, b, c, d = image[:-1, :-1], image[:-1, 1:], image[1:, :-1], image[1:, 1:]
+    crosses = (a == d) & (b == c) & (a != b) & (a > 0) & (b > 0)
+    expected = [(crosses & ((a == label) | (b == label))).sum() for label in ids]
+    assert footprints.corner_crossings(runs, ids).tolist() == expected
+
+
+@quick
+@given(images)
 def test_label_under_a_point(image):
     y, x = np.mgrid[-1 : image.shape[0] + 1, -1 : image.shape[1] + 1]
     points = np.column_stack([x.ravel() + 0.3, y.ravel() + 0.9])
