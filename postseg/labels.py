@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from postseg.label_image import LabelImage, is_lazy
 
-_CHUNK = 4096  # full-resolution pixels a side: 64 MB of int32
+_CHUNK = 2048  # full-resolution pixels a side: 16 MB of int32
 _MAX_ID = np.iinfo(np.int32).max
 
 

@@ -6,6 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pandas as pd
 import zarr
 from anndata import AnnData
 from anndata.io import read_elem
@@ -64,14 +65,12 @@ def read_elements(
     labels = _choose(path, "labels", names["labels"], labels)
     shapes = _choose(path, "shapes", names["shapes"], shapes)
     with reading(path):
-        tables = {name: _annotations(root[f"tables/{name}"]) for name in names["tables"]}
-    about = {name: _about(t, [labels, shapes]) for name, t in tables.items() if t is not None}
-    annotating = [name for name, t in about.items() if t.n_obs]
-    if table is not None or len(annotating) > 1:
-        annotating = [_choose(path, "table", annotating, table)]
+        rows = {n: _annotations(root[f"tables/{n}"], {labels, shapes}) for n in names["tables"]}
+    annotating = [name for name in rows if rows[name] is not None]
+    if annotating or table is not None:
+        table = _choose(path, "table", annotating, table)
     sdata = elements.open_store(path)
-    found = about[annotating[0]] if annotating else None
-    return Stored(sdata.labels[labels], sdata.shapes[shapes], found)
+    return Stored(sdata.labels[labels], sdata.shapes[shapes], rows[table] if table else None)
 
 
 def _names(root: zarr.Group, kind: str) -> list[str]:
@@ -90,16 +89,12 @@ def _choose(path: Path, kind: str, names: list[str], name: str | None) -> str:
     return name or names[0]
 
 
-def _annotations(group: Any) -> AnnData | None:
-    """What the rows of a table annotate, without the rest of it, which may be large."""
+def _annotations(group: Any, names: set[str]) -> AnnData | None:
+    """The rows of a table that annotate one of the elements, without the rest: it may be large."""
     if _ATTRIBUTES not in group["uns"]:
         return None
     attributes = read_elem(group["uns"][_ATTRIBUTES])
-    columns = [attributes["region_key"], attributes["instance_key"]]
-    return AnnData(obs=read_elem(group["obs"])[columns], uns={_ATTRIBUTES: attributes})
-
-
-def _about(table: AnnData, names: list[str]) -> AnnData:
-    """The rows that annotate one of the elements."""
-    region = table.obs[table.uns[_ATTRIBUTES]["region_key"]]
-    return table[region.isin(names).to_numpy()]
+    obs = read_elem(group["obs"])[[attributes["region_key"], attributes["instance_key"]]]
+    obs = obs[obs[attributes["region_key"]].isin(names).to_numpy()]
+    obs.index = pd.RangeIndex(len(obs)).astype(str)  # the names of rows may repeat
+    return AnnData(obs=obs, uns={_ATTRIBUTES: attributes}) if len(obs) else None

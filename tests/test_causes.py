@@ -13,6 +13,7 @@ from postseg.verification import verify_elements
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Call to deprecated class Scaler"),
     pytest.mark.filterwarnings("ignore:The 'future.infer_string' option is deprecated"),
+    pytest.mark.filterwarnings("ignore:The 'mode.chained_assignment' option is deprecated"),
 ]
 
 

@@ -22,6 +22,7 @@ FILES = sorted(Path(FOLDER).glob("*.npz")) if FOLDER else []
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Call to deprecated class Scaler"),
     pytest.mark.filterwarnings("ignore:The 'future.infer_string' option is deprecated"),
+    pytest.mark.filterwarnings("ignore:The 'mode.chained_assignment' option is deprecated"),
     pytest.mark.filterwarnings("ignore:zarr v3 autosharding"),
 ]
 

@@ -74,9 +74,9 @@ def test_chunks_are_whole_blocks_of_pixels():
 
 
 @pytest.mark.parametrize("factor", [1, 7, 100])
-def test_a_chunk_is_at_most_4096_pixels_wide(factor):
+def test_a_chunk_is_at_most_2048_pixels_wide(factor):
     labels = enlarged(np.broadcast_to(np.uint16(1), (5000, 3)), factor)
-    assert 4096 - factor < max(labels.data.chunks[0]) <= 4096
+    assert 2048 - factor < max(labels.data.chunks[0]) <= 2048
 
 
 def memory_to_build(masks, factor):

@@ -28,6 +28,7 @@ EVERY = set(range(1, 21))
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Call to deprecated class Scaler"),
     pytest.mark.filterwarnings("ignore:The 'future.infer_string' option is deprecated"),
+    pytest.mark.filterwarnings("ignore:The 'mode.chained_assignment' option is deprecated"),
 ]
 
 
