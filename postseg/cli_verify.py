@@ -31,7 +31,7 @@ def verify(
     overwrite: bool,
     quiet: bool,
 ) -> None:
-    """Check that labels, shapes and table of a store show the same cells.
+    """Check that labels, shapes and table of a store agree.
 
     Draws the polygons of STORE.zarr, a SpatialData store by postseg or any other tool, onto the
     grid of its labels, and compares ids, places and outlines in every coordinate system. Exits

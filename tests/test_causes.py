@@ -83,6 +83,11 @@ BROKEN = {  # what is done to the shapes, the problems that it makes, and the ca
         {"misplaced": EVERY},
         r"0.25 times as large as the labels: .* factor",
     ),
+    "not scaled, and three ids are mixed up": (
+        lambda s: swapped(swapped(moved(s, lambda xy: xy / FACTOR), 4, 9), 9, 12),
+        {"misplaced": EVERY},
+        "0.25 times as large",
+    ),
     "millions of times too large": (
         lambda s: moved(s, lambda xy: xy * 3e6),
         {"misplaced": EVERY},
