@@ -1,5 +1,6 @@
 """Speed and memory against the peers; see the README for the command."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,9 +21,16 @@ def _compiled():
     PostSegmentation(tissue(256), verbose=False).process_masks_to_shapes()
 
 
-@pytest.fixture(scope="module", params=SIZES)
+# real label images too, where `POSTSEG_MASKS` names a folder of them
+FOLDER = os.environ.get("POSTSEG_MASKS")
+REAL = sorted(Path(FOLDER).glob("*.npz")) if FOLDER else []
+
+
+@pytest.fixture(scope="module", params=[*SIZES, *REAL], ids=lambda of: getattr(of, "stem", of))
 def masks(request):
-    return tissue(request.param)
+    if isinstance(request.param, int):
+        return tissue(request.param)
+    return np.load(request.param)["labels"].astype(np.int32)
 
 
 def compare(benchmark, group, masks, ours, peer, largest=8192):
