@@ -38,6 +38,16 @@ TESTS = (
     Test("irregular_perimeter", "perimeter_area_ratio", "max", "max_perimeter_area_ratio"),
 )
 
+# What cells usually measure, as the fields of `FilterConfig` tell.
+TYPICAL = {
+    "eccentricity": (0.0, 0.95),
+    "solidity": (0.7, 0.9),
+    "extent": (0.5, 0.8),
+    "compactness": (0.6, 0.8),
+    "convexity_deficit": (0.05, 0.15),
+    "perimeter_area_ratio": (3.5, 5.0),
+}
+
 
 def resolve_min_area(min_area: str | float | None, areas: NDArray[Any]) -> tuple[float | None, str]:
     """Turn the `min_area` setting into mask pixels, and say by which rule.
@@ -77,12 +87,9 @@ def margins(regions: pd.DataFrame, config: FilterConfig) -> pd.DataFrame:
     """
     found: dict[str, NDArray[np.float64]] = {}
     for test in TESTS:
-        values = regions[test.metric].to_numpy(dtype=float)
-        threshold = _resolve(test, config, regions)
-        if threshold is None:
-            margin = np.full(values.shape, np.nan)
-        else:
-            margin = values - threshold if test.bound == "min" else threshold - values
+        margin = _margin(test, regions, config)
+        if margin is None:
+            margin = np.full(len(regions), np.nan)
         found[test.reason] = np.minimum(margin, found.get(test.reason, np.inf))
     return pd.DataFrame(found, index=regions.index)
 
@@ -95,10 +102,25 @@ def rejections(regions: pd.DataFrame, config: FilterConfig) -> pd.DataFrame:
     DataFrame of bool
         As `margins`: True where the region fails the test.
     """
-    return margins(regions, config) < 0
+    # not from `margins`: most tests are off, and a sweep asks many times
+    found = {test.reason: np.zeros(len(regions), bool) for test in TESTS}
+    for test in TESTS:
+        margin = _margin(test, regions, config)
+        if margin is not None:
+            found[test.reason] = found[test.reason] | (margin < 0)
+    return pd.DataFrame(found, index=regions.index)
 
 
-def _resolve(test: Test, config: FilterConfig, regions: pd.DataFrame) -> float | None:
+def _margin(test: Test, regions: pd.DataFrame, config: FilterConfig) -> NDArray[np.float64] | None:
+    """How far inside the threshold of one test each region is, or None when it is off."""
+    threshold = resolve(test, config, regions)
+    if threshold is None:
+        return None
+    values = regions[test.metric].to_numpy(dtype=float)
+    return values - threshold if test.bound == "min" else threshold - values
+
+
+def resolve(test: Test, config: FilterConfig, regions: pd.DataFrame) -> float | None:
     """The number that the metric is compared with, or None when the test is off."""
     threshold = getattr(config, test.threshold)
     areas = regions["area"].to_numpy()
@@ -108,3 +130,30 @@ def _resolve(test: Test, config: FilterConfig, regions: pd.DataFrame) -> float |
         deviation = threshold * areas.std()
         return float(areas.mean() + (deviation if test.bound == "max" else -deviation))
     return threshold
+
+
+def test_of(field: str) -> Test:
+    """The test that a threshold belongs to.
+
+    Raises
+    ------
+    ValueError
+        When there is no such threshold.
+    """
+    for test in TESTS:
+        if test.threshold == field:
+            # two bounds of one width: a region is kept up to a distance from the mean
+            return test._replace(bound="max") if field == "area_std_filter" else test
+    known = ", ".join(FilterConfig.model_fields)
+    raise ValueError(f"There is no threshold {field!r}. Choose one of: {known}.")
+
+
+def levels(field: str, regions: pd.DataFrame) -> NDArray[np.float64]:
+    """The value of a threshold at which each region passes or fails its test.
+
+    In the unit of the threshold, areas in mask pixels: a region passes up to there.
+    """
+    values = regions[test_of(field).metric].to_numpy(dtype=float)
+    if field != "area_std_filter" or not values.size:
+        return values
+    return np.asarray(np.abs(values - values.mean()) / (values.std() or 1))

@@ -87,7 +87,11 @@ def labels_element(
 
 
 def table_element(
-    obs: "pd.DataFrame", xy: NDArray[np.float64], region: str, instance_key: str
+    obs: "pd.DataFrame",
+    xy: NDArray[np.float64],
+    region: str,
+    instance_key: str,
+    uns: Mapping[str, Any] | None = None,
 ) -> AnnData:
     """Build a table without variables that annotates one element.
 
@@ -101,6 +105,8 @@ def table_element(
         Name of the element.
     instance_key : str
         Column of `obs` that holds the element's ids.
+    uns : mapping, optional
+        What else the table holds.
 
     Returns
     -------
@@ -108,7 +114,7 @@ def table_element(
         n_cells x 0.
     """
     obs = obs.assign(region=pd.Categorical([region] * len(obs)))
-    table = AnnData(obs=obs, obsm={"spatial": xy})
+    table = AnnData(obs=obs, obsm={"spatial": xy}, uns=dict(uns or {}))
     return TableModel.parse(table, region=region, region_key="region", instance_key=instance_key)
 
 

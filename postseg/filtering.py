@@ -44,6 +44,8 @@ class Filtered(NamedTuple):
 
     Attributes
     ----------
+    measured : Measured
+        What it was made of.
     masks : (H, W) int32
         Survivors renumbered 1..n in region order, 0 elsewhere; a dask array for a lazy input.
     runs : Runs
@@ -56,6 +58,7 @@ class Filtered(NamedTuple):
         Counts, statistics and thresholds.
     """
 
+    measured: Measured
     masks: LabelImage
     runs: Runs
     regions: pd.DataFrame
@@ -96,10 +99,11 @@ def apply_filter(
         from postseg.plotting import save_debug_image
 
         path = "cleaned_mask.png" if save_debug is True else save_debug
-        save_debug_image(path, paint(runs, runs.label), regions)
+        save_debug_image(path, runs, regions, config)
     value = label[runs.label - 1]
     masks = paint(runs, value, chunks)
-    return Filtered(masks, runs._replace(label=value), regions, _report(regions, failed, config))
+    report = _report(regions, failed, config)
+    return Filtered(measured, masks, runs._replace(label=value), regions, report)
 
 
 def find_failures(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from spatialdata import SpatialData
 
+    from postseg.filtering import Filtered
     from postseg.verification import Verification
 
 
@@ -36,7 +37,8 @@ class HandOver(State):
         AnnData
             n_cells x 0. ``obs`` has the survivors' rows of `regions`, ``obs["label"]`` is the
             instance id, ``obsm["spatial"]`` the centroids as (x, y) in the coordinate system
-            ``"global"``.
+            ``"global"``. ``uns["postseg"]`` keeps the audit of the rejected regions, see
+            `postseg.audit`, unless a subclass filters in its own way.
 
         Raises
         ------
@@ -45,7 +47,7 @@ class HandOver(State):
         """
         if annotates not in ("labels", "shapes"):
             raise ValueError(f"annotates is {annotates!r}; choose 'labels' or 'shapes'.")
-        from postseg import elements
+        from postseg import audit, elements
 
         with self._step():
             if self._audit is None:
@@ -57,7 +59,10 @@ class HandOver(State):
             systems = labels_systems(*self._placing())
             xy = centroids(cells, systems.to_global, self.factor_rescale)
             name = self.label_name if annotates == "labels" else self.shape_name
-            self.table = elements.table_element(cells, xy, name, INSTANCE_KEY)
+            filtered, uns = self._filtered(), {}
+            if filtered is not None:
+                uns[audit.KEY] = audit.pack(filtered, self.label_name, self.factor_rescale)
+            self.table = elements.table_element(cells, xy, name, INSTANCE_KEY, uns)
             return self.table
 
     def to_spatialdata(self) -> SpatialData:
@@ -169,6 +174,42 @@ class HandOver(State):
 
         labels, shapes, tables = self._elements()
         return verify_elements(*labels.values(), *shapes.values(), *tables.values())
+
+    def to_napari(self) -> list[tuple[Any, dict[str, Any], str]]:
+        """Make layers for napari, made where they are not yet, in pixels of the microscope image.
+
+        They lie over an image layer of the slide without a scale; napari is not needed for it.
+
+        Returns
+        -------
+        list of (data, kwargs, type)
+            For ``viewer.add_layer(napari.layers.Layer.create(*layer))``:
+
+            - labels `label_name`: the masks as they stand, with the survivors' metrics;
+            - labels ``<label_name>_rejected``: the rejected regions, numbered as in `regions`,
+              with reason and metrics; not where a subclass filters in its own way;
+            - shapes `shape_name`: the outlines.
+        """
+        from postseg import layers
+
+        with self._step():
+            self._elements()
+            assert self._audit is not None  # the steps have run
+            place = layers.placing(self.factor_rescale, self.origin)
+            made = [layers.survivors(self._masks, self._audit, self.label_name, place)]
+            filtered = self._filtered()
+            if filtered is not None:
+                made.append(layers.rejected(filtered, f"{self.label_name}_rejected", place))
+            to_image = shapes_systems(*self._placing()).to_image
+            made.append(layers.outlines(self.shapes_model, to_image, self.shape_name))
+            return made
+
+    def _filtered(self) -> Filtered | None:
+        """The filter run that made the masks as they stand; None where it is not known to."""
+        filtered = self._cleaned
+        if filtered is None or self._audit is not filtered.regions:
+            return None
+        return filtered if self._filters_by_rejections() else None
 
     def _elements(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         """Labels, shapes and tables by name, made where they are not yet."""

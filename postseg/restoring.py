@@ -1,0 +1,196 @@
+"""Restore the masks before the filter: survivors from a store's labels, the rest from its audit."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import zarr
+from anndata.io import read_elem
+from numpy.typing import NDArray
+
+from postseg.audit import KEY, Audit, unpack
+from postseg.criteria import TESTS
+from postseg.filtering import Measured
+from postseg.identity import as_ids
+from postseg.images import encode, paint
+from postseg.io import choose, read_labels_element, reading
+from postseg.label_image import LabelImage, as_label_image, is_lazy
+from postseg.metrics import measure
+from postseg.parallel import limited
+from postseg.processor import PostSegmentation
+from postseg.runs import Runs, components
+
+_IDS = ("region_number", "label", "source_label")  # columns of the table
+_PLACE = ["area", "centroid_row", "centroid_col"]  # tells regions from those of other masks
+_MAX_PAINTED = np.iinfo(np.int32).max
+_KNOWN = {test.reason for test in TESTS} | {""}
+
+
+def restore(
+    path: str | PathLike[str], element: str | None = None, **settings: Any
+) -> PostSegmentation | None:
+    """Bring back the `PostSegmentation` that wrote a store, filtered, as before it wrote.
+
+    It starts from the masks as they were assigned then (with region numbers for labels where
+    these do not fit int32), and its `regions` and `filter_config` are those of the filter run, so
+    that other thresholds can be tried. `origin`, the place in a slide, is not restored.
+
+    Parameters
+    ----------
+    path : path
+        A SpatialData store.
+    element : str, optional
+        Name of the labels element; may be left out when there is only one.
+    **settings
+        Other settings of `PostSegmentation`; `verbose` is False if it is not given.
+
+    Returns
+    -------
+    PostSegmentation or None
+        None where no table holds an audit of the element.
+
+    Raises
+    ------
+    OSError
+        The store is missing or damaged.
+    ValueError
+        There is no such element, or it is not clear which one is meant; or labels, table and
+        audit do not match, as after a change of one of them.
+    """
+    path = Path(path)
+    with reading(path):
+        root = zarr.open_group(path, mode="r", use_consolidated=False)
+        labels: Any = root.get("labels")
+        names = sorted(labels.group_keys()) if isinstance(labels, zarr.Group) else []
+    name = choose(path, "labels element", names, element)
+    with reading(path):
+        table = _find_table(root, name)
+        if table is None:
+            return None
+        audit = unpack(read_elem(table[f"uns/{KEY}"]))
+        columns = {key: read_elem(table[f"obs/{key}"]) for key in _IDS}
+    settings = {"verbose": False, **settings}
+    post = _Restored(None, audit.factor_rescale, name, filter_config=audit.config, **settings)
+    labels = read_labels_element(path, name)
+    try:
+        post.fill(labels, audit, _all_regions(columns, audit))
+    except ValueError as error:
+        raise ValueError(
+            f"the labels {name!r} of {path} do not match the audit in its table: "
+            f"{str(error).rstrip('.')}. Were they changed after postseg wrote them? See `postseg "
+            "verify`, or report on the original label image instead of the store."
+        ) from error
+    return post
+
+
+class _Restored(PostSegmentation):
+    """Rejects what tests of a subclass rejected, too: a store has their outcome only."""
+
+    _place = pd.DataFrame()  # of the regions that were restored,
+    _own = pd.DataFrame()  # and which of them these tests rejected, a column per reason
+
+    def fill(self, labels: LabelImage, audit: Audit, stored: pd.DataFrame) -> None:
+        """Assign the masks before the filter, and filter them; `stored` is what must come out."""
+        f = self.factor_rescale or 1
+        image = as_label_image(labels)[::f, ::f]
+        chunks = image.chunks if is_lazy(image) else None
+        with limited(self.n_jobs), self._progress_bar(in_step=False):
+            runs = _join(encode(image), audit.rejected_runs, stored)
+            regions = components(runs)
+            _check_numbers(regions.source_label, len(stored), "the labels or in pieces there")
+            table = measure(regions, runs.shape)
+            source_label = table["source_label"] = stored["source_label"].to_numpy()
+            fits = source_label.max() <= _MAX_PAINTED
+            value = source_label[runs.label - 1] if fits else runs.label
+            self.masks = paint(runs, value, chunks)
+
+        self._measured = Measured(runs._replace(label=regions.number), table, chunks)
+        reason = stored["reason"].to_numpy()
+        own = [name for name in stored["reason"].unique() if name not in _KNOWN]
+        self._own = pd.DataFrame({name: reason == name for name in own}, index=table.index)
+        self._place = table[_PLACE]
+        self.refilter()
+        assert self.regions is not None  # the filter has run
+        for column in ("reason", "label"):
+            found, expected = (rows[column].to_numpy(object) for rows in (self.regions, stored))
+            differs = found != expected
+            if differs.any():
+                at = int(differs.argmax())
+                raise ValueError(
+                    f"{_name(at + 1, stored)} has now the {column} {found[at]!r}, but in the audit "
+                    f"{expected[at]!r}"
+                )
+
+    def rejections(self, regions: pd.DataFrame) -> pd.DataFrame:
+        failed = super().rejections(regions)
+        if not regions[_PLACE].equals(self._place):
+            return failed  # of other regions these tests have said nothing
+        failed[self._own.any(axis=1)] = False  # the first reason is known, and it is none of ours
+        return failed.join(self._own)
+
+
+def _find_table(root: zarr.Group, name: str) -> Any:
+    """The table with the audit of the labels of that name, or None."""
+    tables: Any = root.get("tables")
+    names = tables.group_keys() if isinstance(tables, zarr.Group) else []
+    # of copies that a user made under other names, ours
+    for table in sorted(names, key=lambda table: (table != f"{name}_table", table)):
+        label_name = tables.get(f"{table}/uns/{KEY}/label_name")
+        if isinstance(label_name, zarr.Array) and str(read_elem(label_name)) == name:
+            return tables[table]
+    return None
+
+
+def _all_regions(columns: dict[str, Any], audit: Audit) -> pd.DataFrame:
+    """Label, source label and reason of all regions, by number, from the table and the audit."""
+    ids = {key: as_ids(values, f"column {key!r} of the table") for key, values in columns.items()}
+    cells = pd.DataFrame(ids).set_index("region_number").assign(reason="")
+    stored = pd.concat([cells, audit.rejected[cells.columns]]).sort_index()
+    _check_numbers(stored.index.to_numpy(), len(stored), "the table or twice there")
+    if not cells["label"].is_unique:
+        twice = cells["label"][cells["label"].duplicated()].iloc[0]
+        raise ValueError(f"the table has the label {twice} twice")
+    return stored
+
+
+def _check_numbers(found: NDArray[np.integer[Any]], n: int, where: str) -> None:
+    """The regions must be 1 to `n`, in this order."""
+    expected = np.arange(1, n + 1)
+    if not np.array_equal(found, expected):
+        pairs = zip_longest(found.tolist(), expected.tolist(), fillvalue=n + 1)
+        first = next(min(pair) for pair in pairs if pair[0] != pair[1])
+        raise ValueError(f"region {first} is missing from {where}")
+
+
+def _name(region: int, stored: pd.DataFrame) -> str:
+    label = stored["label"].get(region, 0)
+    return f"region {region} ({f'label {label}' if label else 'rejected'})"
+
+
+def _join(labels: Runs, rejected: NDArray[np.int32], stored: pd.DataFrame) -> Runs:
+    """All regions as runs, with region numbers for labels."""
+    cells = stored["label"][stored["label"] > 0]
+    at = pd.Index(cells).get_indexer(labels.label)
+    if (at < 0).any():
+        raise ValueError(f"the label {labels.label[at < 0][0]} has no row in the table")
+    region, row, start, stop = rejected.T
+    height, width = labels.shape
+    outside = (row < 0) | (row >= height) | (start < 0) | (start >= stop) | (stop > width)
+    if outside.any():
+        raise ValueError(f"{_name(region[outside][0], stored)} lies outside of the labels")
+
+    parts = zip((cells.index.to_numpy()[at], *labels[:3]), (region, row, start, stop), strict=True)
+    number, row, start, stop = map(np.concatenate, parts)
+    order = np.lexsort((start, row))
+    number, row, start, stop = number[order], row[order], start[order], stop[order]
+    overlap = (row[1:] == row[:-1]) & (start[1:] < stop[:-1])
+    if overlap.any():
+        first = int(overlap.argmax())
+        pair = " and ".join(_name(of, stored) for of in number[first : first + 2])
+        raise ValueError(f"{pair} overlap in row {row[first]} of the masks")
+    return Runs(row, start, stop, number, labels.shape)

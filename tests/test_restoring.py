@@ -1,0 +1,273 @@
+"""A store restores the filter run that made it, and refuses when its parts do not fit any more."""
+
+from shutil import copytree, rmtree
+
+import dask.array as da
+import numpy as np
+import pandas as pd
+import pytest
+import zarr
+from anndata.io import write_elem
+from drawing import OFF
+from skimage.data import immunohistochemistry
+from tampering import tissue
+
+from postseg import PostSegmentation
+from postseg.demo import segment_nuclei
+from postseg.restoring import restore
+
+SMALL = {**OFF, "min_absolute_area": 120, "max_eccentricity": 0.7}
+
+pytestmark = pytest.mark.filterwarnings("ignore:zarr v3 autosharding")  # of anndata, on writing
+
+
+class Strict(PostSegmentation):
+    """Reasons of its own before and after the known ones."""
+
+    def rejections(self, regions):
+        failed = super().rejections(regions)
+        failed.insert(0, "giant", regions["area"] > 2 * regions["area"].median())
+        failed["on_the_left"] = regions["centroid_col"] < 20
+        return failed
+
+
+def written(path, masks=None, factor=4, name="cells", kind=PostSegmentation, **kwargs):
+    masks = tissue() if masks is None else masks
+    post = kind(masks, factor, name, **{"filter_config": SMALL, "verbose": False, **kwargs})
+    post.write(path)
+    return post
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A store, to be read only, and what wrote it."""
+    path = tmp_path_factory.mktemp("store") / "s.zarr"
+    return path, written(path, kind=Strict)
+
+
+def assert_same(restored, post):
+    pd.testing.assert_frame_equal(restored.regions, post.regions)
+    np.testing.assert_array_equal(restored.masks, post.masks)
+    assert restored.filter_config == post.filter_config
+    assert restored.factor_rescale == post.factor_rescale
+    assert restored.label_name == post.label_name
+
+
+# ---- round trips
+
+
+def test_real_tissue_with_reasons_of_ones_own(tmp_path, capsys):
+    nuclei = segment_nuclei(immunohistochemistry())
+    post = written(tmp_path / "s.zarr", nuclei, kind=Strict, filter_config=None)
+    assert {"giant", "on_the_left", "high_convexity_deficit"} <= set(post.regions["reason"])
+    restored = restore(tmp_path / "s.zarr")
+    assert_same(restored, post)
+    assert capsys.readouterr().out == ""
+    assert dict(restored.filter_report.rejected) == dict(post.filter_report.rejected)
+    # from the restored masks it is all the same again
+    _, _, shapes = restored.process_masks_to_shapes()
+    assert_same(restored, post)
+    assert shapes.geometry.geom_equals(post.shapes_model.geometry).all()
+
+
+def test_other_thresholds_can_be_tried(store):
+    path, post = store
+    restored = restore(path)
+    sweep = post.threshold_sweep("max_eccentricity", [0.6, 0.8])
+    assert sweep["kept"].nunique() == 2
+    pd.testing.assert_frame_equal(
+        restored.threshold_sweep("max_eccentricity", [0.6, 0.8]).map(str), sweep.map(str)
+    )
+
+
+def test_stored_reasons_are_not_those_of_other_masks(store):
+    restored = restore(store[0])
+    restored.refilter(OFF)
+    assert restored.filter_report.rejected["on_the_left"] > 0
+    restored.masks = tissue()[::-1]
+    restored.refilter(OFF)
+    assert "on_the_left" not in restored.filter_report.rejected
+    assert restored.filter_report.passed == len(restored.regions) == 20
+
+
+def test_every_pixel_comes_back_with_its_label(tmp_path):
+    masks = tissue() * 2**40  # no image of int32 can hold them
+    post = written(tmp_path / "s.zarr", masks, factor=0)
+    restored = restore(tmp_path / "s.zarr")
+    assert_same(restored, post)
+    everything = restored.refilter({**OFF, "min_absolute_area": 1})
+    label = np.concatenate(([0], restored.regions["source_label"]))
+    np.testing.assert_array_equal(label[everything], masks)
+    np.testing.assert_array_equal(restored.process_masks_to_shapes()[0], everything)
+
+
+def test_lazy_masks_stay_lazy(tmp_path, monkeypatch):
+    post = written(tmp_path / "s.zarr", da.from_array(tissue(), chunks=(40, 50)), kind=Strict)
+    in_memory = restore(tmp_path / "s.zarr")
+    assert isinstance(in_memory.masks, np.ndarray)
+    assert_same(in_memory, post)
+    monkeypatch.setattr("postseg.io._IN_MEMORY", 0)
+    lazy = restore(tmp_path / "s.zarr")
+    assert isinstance(lazy.masks, da.Array)
+    assert_same(lazy, post)
+
+
+def test_settings_are_passed_on(store, capsys):
+    restored = restore(store[0], verbose=True, n_jobs=1, shape_name="outlines")
+    assert restored.shape_name == "outlines"
+    assert "Tiny Artifacts" in capsys.readouterr().out
+
+
+# ---- which element, which table
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory):
+    """A store with two labels elements and four tables, and what made it."""
+    cells = PostSegmentation(tissue(), 4, "cells", filter_config=SMALL, verbose=False)
+    cells.process_masks_to_shapes()
+    cells.process_labels(scale_factors=[2])
+    nuclei = PostSegmentation(tissue()[:60], 1, "nuclei", filter_config=OFF, verbose=False)
+    sdata = nuclei.add_to(cells.to_spatialdata())
+    sdata["a_part"] = sdata["cells_table"][:3].copy()
+    sdata["renamed"] = sdata["nuclei_table"]
+    del sdata["nuclei_table"]
+    path = tmp_path_factory.mktemp("crowded") / "s.zarr"
+    sdata.write(path)
+    return path, cells, nuclei
+
+
+def test_the_own_table_of_a_pyramid_comes_before_copies(crowded):
+    path, cells, _ = crowded
+    assert_same(restore(path, "cells"), cells)
+
+
+def test_a_renamed_table_is_found_and_nothing_rejected(crowded):
+    path, _, nuclei = crowded
+    assert nuclei.regions["label"].all()
+    assert_same(restore(path, "nuclei"), nuclei)
+
+
+def test_an_element_is_chosen_by_name(crowded):
+    with pytest.raises(ValueError, match="has 2: cells, nuclei"):
+        restore(crowded[0])
+    with pytest.raises(ValueError, match="no labels element 'tissue'"):
+        restore(crowded[0], "tissue")
+
+
+@pytest.mark.parametrize("uns", [None, "of another tool", {"version": 1}])
+def test_a_table_of_another_tool(tmp_path, store, uns):
+    copytree(store[0], tmp_path / "s.zarr")
+    table = zarr.open_group(tmp_path / "s.zarr/tables/cells_table", use_consolidated=False)
+    del table["uns/postseg"]
+    if uns is not None:
+        write_elem(table["uns"], "postseg", uns)
+    assert restore(tmp_path / "s.zarr") is None
+
+
+def test_no_table(tmp_path, store):
+    copytree(store[0], tmp_path / "s.zarr")
+    rmtree(tmp_path / "s.zarr/tables")
+    assert restore(tmp_path / "s.zarr") is None
+
+
+def test_a_damaged_audit(tmp_path, store):
+    copytree(store[0], tmp_path / "s.zarr")
+    rmtree(tmp_path / "s.zarr/tables/cells_table/uns/postseg/rejected_runs")
+    with pytest.raises(OSError, match=r"s\.zarr cannot be read: .*rejected_runs"):
+        restore(tmp_path / "s.zarr")
+
+
+def test_no_store(tmp_path):
+    with pytest.raises(OSError, match=r"none\.zarr cannot be read"):
+        restore(tmp_path / "none.zarr")
+
+
+# ---- labels, table and audit that do not match
+
+
+def edit(path, name, function):
+    root = zarr.open_group(path, mode="r+", use_consolidated=False)
+    if name == "labels":
+        group = root["labels/cells"]
+        name = f"labels/cells/{group.attrs['ome']['multiscales'][0]['datasets'][0]['path']}"
+    array = root[name]
+    changed = function(array[...])
+    if changed.shape != array.shape:
+        array.resize(changed.shape)
+    array[...] = changed
+
+
+def with_new_cell(image):
+    image[:4, :4] = 99
+    return image
+
+
+def without_cell(image):
+    image[image == 3] = 0
+    return image
+
+
+def halved(image):
+    rows = np.flatnonzero((image == 3).any(axis=1))
+    middle = rows[rows.size // 2] // 4 * 4
+    image[middle : middle + 4][image[middle : middle + 4] == 3] = 0
+    return image
+
+
+def eroded(image):
+    rows = np.flatnonzero((image == 3).any(axis=1))
+    image[rows[-1] - 15 :][image[rows[-1] - 15 :] == 3] = 0
+    return image
+
+
+def flooded(image):
+    image[image == 0] = 3
+    return image
+
+
+def swapped(values):
+    return np.where(values == 1, 2, np.where(values == 2, 1, values))
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"labels": with_new_cell}, "the label 99 has no row in the table"),
+        ({"labels": without_cell}, r"region \d+ is missing from the labels"),
+        ({"labels": halved}, r"region \d+ is missing from the labels or in pieces"),
+        ({"labels": eroded}, r"region \d+ \(label 3\) has now the reason 'tiny_artifacts', but"),
+        ({"labels": flooded}, r"region \d+ \(.*\) and region \d+ \(.*\) overlap in row \d"),
+        ({"labels": lambda image: image[:200]}, r"\(rejected\) lies outside of the labels"),
+        ({"tables/cells_table/obs/label": lambda ids: ids.clip(2)}, "has the label 2 twice"),
+        (
+            {"tables/cells_table/obs/region_number": lambda ids: ids.clip(ids[0], ids[-2])},
+            "missing from the table or twice",
+        ),
+        (
+            {"labels": swapped, "tables/cells_table/obs/label": swapped},
+            r"\(label 2\) has now the label 1, but in the audit 2",
+        ),
+    ],
+    ids=lambda value: None if isinstance(value, str) else "-".join(value),
+)
+def test_a_mismatch_is_named(tmp_path, store, changes, complaint):
+    copytree(store[0], tmp_path / "s.zarr")
+    for name, function in changes.items():
+        edit(tmp_path / "s.zarr", name, function)
+    with pytest.raises(ValueError, match=complaint) as error:
+        restore(tmp_path / "s.zarr")
+    assert "s.zarr do not match the audit" in str(error.value)
+    assert "postseg verify" in str(error.value)
+
+
+def test_a_test_of_ones_own_definition_cannot_be_restored(tmp_path):
+    class Lenient(PostSegmentation):
+        def rejections(self, regions):
+            failed = super().rejections(regions)
+            failed["tiny_artifacts"] = False
+            return failed
+
+    written(tmp_path / "s.zarr", kind=Lenient)
+    with pytest.raises(ValueError, match="has now the reason 'tiny_artifacts', but in the audit"):
+        restore(tmp_path / "s.zarr")
