@@ -25,27 +25,6 @@ from postseg.settings import check_factor
 _BATCH = 1 << 20  # vertices to trace and build at a time: 16 MB
 
 
-class Outlines(NamedTuple):
-    """Closed rings of many cells as one ragged array.
-
-    Attributes
-    ----------
-    label : (n,) int64
-        Label values, ascending: one ring for each.
-    coords : (n_vertices, 2) float64
-        (x, y), see `trace_outlines`.
-    offsets : (n + 1,) int64
-        Ring k is ``coords[offsets[k]:offsets[k + 1]]``; its last vertex is its first.
-    shift : float
-        What was added to y after mirroring.
-    """
-
-    label: NDArray[np.int64]
-    coords: NDArray[np.float64]
-    offsets: NDArray[np.int64]
-    shift: float
-
-
 class _Rings(NamedTuple):
     """Outlines still to be traced: one region per label, and where each ring will begin."""
 
@@ -72,7 +51,9 @@ class _Rings(NamedTuple):
         return coords
 
 
-def trace_outlines(runs: Runs, factor: int = 1, *, mirrored: bool = False) -> Outlines:
+def outline_polygons(
+    runs: Runs, factor: int = 1, *, mirrored: bool = False
+) -> tuple[NDArray[np.int64], NDArray[np.object_], float]:
     """Outline every label by the marching-squares contour of its region at level 0.5.
 
     The rings are those of ``find_contours(np.pad(region, 1), 0.5, fully_connected="high")``:
@@ -81,18 +62,18 @@ def trace_outlines(runs: Runs, factor: int = 1, *, mirrored: bool = False) -> Ou
 
     Vertices are (x, y) = (column, row), pixel centres at integers, times `factor` (0: as they
     are). `mirrored` makes of y what `mirror_y0` and `shift_to_y0` would: it points up, from 0.
-    """
-    rings = _measure_rings(runs, factor, mirrored)
-    parts = spread(rings.trace, rings.offsets, "Outlining")
-    coords = np.concatenate([np.empty((0, 2)), *parts])
-    return Outlines(rings.label, coords, rings.offsets, rings.shift)
 
+    Returns
+    -------
+    labels : (n,) int64 array
+        Label values, ascending.
+    polygons : (n,) object array
+        One for each.
+    shift : float
+        What was added to y after mirroring.
 
-def outline_polygons(
-    runs: Runs, factor: int = 1, *, mirrored: bool = False
-) -> tuple[NDArray[np.int64], NDArray[np.object_], float]:
-    """Build the polygons of `trace_outlines`: label values, an object array, and the shift.
-
+    Notes
+    -----
     Batch by batch, so that the vertices of a slide need not all be held twice, and so that one
     batch is traced while another is built.
     """

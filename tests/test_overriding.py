@@ -96,6 +96,35 @@ def test_a_filter_may_go_on_from_the_built_in_one():
 # ---- outlines of one's own
 
 
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_cell_that_a_filter_removes_afterwards_leaves_the_table_too(in_place):
+    class WithoutTheFirst(PostSegmentation):
+        def filter_cell_by_regionprops(self, seg_masks):
+            masks = super().filter_cell_by_regionprops(seg_masks)
+            masks = masks if in_place else masks.copy()
+            masks[masks == 1] = 0
+            return masks
+
+    post = WithoutTheFirst(TISSUE, filter_config=OFF, verbose=False)
+    post.process_masks_to_shapes()
+    table = post.process_table()
+    assert table.obs["label"].tolist() == post.shapes_model.index.tolist() == [2, 3, 4, 5]
+    assert table.obs["area"].tolist() == [64, 64, 64, 900]
+    assert post.verify().ok
+
+
+def test_a_filter_that_only_sets_a_threshold_keeps_its_audit():
+    class Small(PostSegmentation):
+        def filter_cell_by_regionprops(self, seg_masks):
+            return super().filter_cell_by_regionprops(seg_masks, max_area=100)
+
+    post = Small(TISSUE, filter_config=OFF, verbose=False)
+    post.process_masks_to_shapes()
+    obs = post.process_table().obs
+    assert obs["area"].tolist() == [4, 64, 64, 64]
+    assert (obs["margin_too_large"] == 100 - obs["area"]).all()
+
+
 def test_an_outline_of_ones_own_is_used():
     class Boxes(PostSegmentation):
         def masks_to_polygons(self, seg_masks, factor_rescale):

@@ -8,7 +8,7 @@ from shapely import Point, Polygon
 from skimage.measure import find_contours
 
 from postseg import masks_to_polygons
-from postseg.polygons import trace_outlines
+from postseg.polygons import outline_polygons
 
 
 def outline(picture, factor=1):
@@ -211,8 +211,7 @@ def test_an_impossible_factor_is_refused(factor, error):
 
 def test_the_outline_of_a_square_that_fills_a_slide():
     side = 30_000
-    outlines = trace_outlines(square_as_runs(side, at=10), 4)
-    (polygon,) = shapely.polygons([outlines.coords])
+    _, (polygon,), _ = outline_polygons(square_as_runs(side, at=10), 4)
     assert len(polygon.exterior.coords) == 4 * side + 1
     assert polygon.bounds == (4 * 9.5, 4 * 9.5, 4 * (side + 9.5), 4 * (side + 9.5))
     assert polygon.area == 16 * (side**2 - 0.5)
