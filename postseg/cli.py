@@ -1,22 +1,20 @@
 """The commands. What takes long to import is imported where it is used, so that help is instant."""
 
 import json
-import os
 import time
 from pathlib import Path
 
 import click
-from click.core import ParameterSource
-from pydantic import ValidationError
 
 from postseg import __version__
+from postseg.cli_checks import check_places, check_suffix
+from postseg.cli_report import report
 from postseg.cli_verify import verify
-from postseg.config import FilterConfig
 from postseg.exporting import FORMATS, format_of
-from postseg.replacing import check_target, is_store, replacing
-from postseg.run_options import RunCommand, threshold_options
+from postseg.replacing import replacing
+from postseg.run_options import RunCommand, given_thresholds, read_config, threshold_options
 from postseg.settings import check_name
-from postseg.terminal import Group, one_line, step
+from postseg.terminal import Group, step
 
 _PATH = click.Path(path_type=Path)
 
@@ -30,6 +28,7 @@ def main() -> None:
 
 
 main.add_command(verify)
+main.add_command(report)
 
 
 @main.command(cls=RunCommand)
@@ -81,7 +80,9 @@ main.add_command(verify)
 @click.option(
     "--debug-image", type=_PATH, metavar="PNG", help="Picture of kept and rejected regions."
 )
-@click.option("--report", type=_PATH, metavar="JSON", help="Filter report as plain data.")
+@click.option(
+    "--report", "summary", type=_PATH, metavar="JSON", help="Filter report as plain data."
+)
 @threshold_options
 @click.pass_context
 def run(
@@ -98,7 +99,7 @@ def run(
     overwrite: bool,
     quiet: bool,
     debug_image: Path | None,
-    report: Path | None,
+    summary: Path | None,
     **thresholds: float | str | None,
 ) -> None:
     """Filter and outline the cells of a label image.
@@ -108,18 +109,13 @@ def run(
     microscope image, and every cell has one polygon.
     """
     start = time.perf_counter()
-    given = {
-        name: value
-        for name, value in thresholds.items()
-        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    }
-    filter_config = _read_config(config).replace(**given)
+    filter_config = read_config(config).replace(**given_thresholds(ctx, thresholds))
     check_name(label_name, "label_name")
     for output in outputs:
         _check_format(output)
-    _check_suffix(debug_image, "--debug-image", ".png")
-    _check_suffix(report, "--report", ".json")
-    _check_places([source, config], [*outputs, debug_image, report], overwrite)
+    check_suffix(debug_image, "--debug-image", ".png")
+    check_suffix(summary, "--report", ".json")
+    check_places([source, config], [*outputs, debug_image, summary], overwrite)
     if debug_image:
         import postseg.plotting  # noqa: F401  without matplotlib this says how to install it
 
@@ -138,18 +134,18 @@ def run(
         )
     with step("Filtering and outlining", quiet):
         post.process_masks_to_shapes()
-        summary = post.filter_report
-        assert summary is not None  # the filter has run
+        found = post.filter_report
+        assert found is not None  # the filter has run
     for output in outputs:
         with step(f"Writing {output}", quiet):
             post.export(output, overwrite)
-    if report:
-        with replacing(report, overwrite) as part:
-            part.write_text(json.dumps(summary.to_dict(), indent=2) + "\n")
+    if summary:
+        with replacing(summary, overwrite) as part:
+            part.write_text(json.dumps(found.to_dict(), indent=2) + "\n")
     if not quiet:
         listing = "".join(f"\n  {output}: {FORMATS[format_of(output)]}" for output in outputs)
         click.echo(
-            f"\nWrote {summary.passed:,} of {summary.total:,} regions "
+            f"\nWrote {found.passed:,} of {found.total:,} regions "
             f"in {time.perf_counter() - start:.1f} s:{listing}"
         )
 
@@ -167,16 +163,10 @@ def demo(output: Path, overwrite: bool, quiet: bool) -> None:
         files = run_demo(output, verbose=not quiet, overwrite=overwrite)
     if not quiet:
         listing = "".join(f"\n  {file}" for file in files)
-        click.echo(f"\nWrote in {time.perf_counter() - start:.1f} s:{listing}")
-
-
-def _read_config(path: Path | None) -> FilterConfig:
-    if path is None:
-        return FilterConfig()
-    try:
-        return FilterConfig.from_file(path)
-    except ValidationError as error:
-        raise click.ClickException(f"{path}: {one_line(error)}") from error
+        click.echo(
+            f"\nWrote in {time.perf_counter() - start:.1f} s:{listing}\n"
+            f"Open the report in a browser: {files[-1].resolve().as_uri()}"
+        )
 
 
 def _check_format(path: Path) -> None:
@@ -184,26 +174,3 @@ def _check_format(path: Path) -> None:
         format_of(path)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="'--output'") from error
-
-
-def _check_suffix(path: Path | None, option: str, suffix: str) -> None:
-    if path is not None and path.suffix.lower() != suffix:
-        raise click.BadParameter(f"{path} must end in {suffix}.", param_hint=f"'{option}'")
-
-
-def _check_places(inputs: list[Path | None], outputs: list[Path | None], overwrite: bool) -> None:
-    """Refuse outputs that exist, and those that would replace an input or each other."""
-    taken = [path for path in inputs if path]
-    for output in filter(None, outputs):
-        check_target(output, overwrite)
-        for path in taken:
-            one, other = Path(os.path.realpath(output)), Path(os.path.realpath(path))
-            inside = other in one.parents and is_store(other)
-            if one == other or one in other.parents or inside:
-                raise click.ClickException(
-                    f"{output} is or overlaps {path}, which this run uses. Choose another name."
-                )
-        if output.exists() and output.is_dir() != (output.suffix.lower() == ".zarr"):
-            kind = "folder" if output.is_dir() else "file"
-            raise click.ClickException(f"{output} is a {kind}. Choose another name.")
-        taken.append(output)

@@ -13,7 +13,7 @@ from skimage.measure import label
 from skimage.segmentation import watershed
 
 from postseg import PostSegmentation
-from postseg.replacing import check_target
+from postseg.replacing import check_target, replacing
 
 
 def segment_nuclei(image: NDArray[np.uint8]) -> NDArray[np.int32]:
@@ -33,12 +33,13 @@ def segment_nuclei(image: NDArray[np.uint8]) -> NDArray[np.int32]:
 
 
 def run_demo(output: Path, *, verbose: bool = True, overwrite: bool = False) -> list[Path]:
-    """Segment a tissue image, refine the masks, and write a store and a picture.
+    """Segment a tissue image, refine the masks, and write a store, a picture and a report page.
 
     Parameters
     ----------
     output : Path
-        Folder for ``nuclei.zarr`` and ``filter.png``, which are returned; made if it is missing.
+        Folder for ``nuclei.zarr``, ``filter.png`` and ``report.html``, which are returned; made
+        if it is missing.
     verbose, overwrite : bool
         Print the filter report; replace outputs that exist.
 
@@ -47,13 +48,15 @@ def run_demo(output: Path, *, verbose: bool = True, overwrite: bool = False) -> 
     OSError
         When an output exists, or cannot be written.
     """
-    from postseg.plotting import save_debug_image  # needs matplotlib
+    import postseg.page
+    import postseg.plotting  # noqa: F401  without matplotlib or Jinja2 these say what to install
 
-    store, picture = output / "nuclei.zarr", output / "filter.png"
+    files = [output / name for name in ("nuclei.zarr", "filter.png", "report.html")]
     if not output.exists():
         output.mkdir(parents=True)
-    check_target(store, overwrite)
-    check_target(picture, overwrite)
+    for file in files:
+        check_target(file, overwrite)
+    store, picture, page = files
 
     # the label image that a segmentation model would have left
     image = immunohistochemistry()
@@ -66,9 +69,9 @@ def run_demo(output: Path, *, verbose: bool = True, overwrite: bool = False) -> 
     post.process_labels()
     post.write(store, overwrite=overwrite)
 
-    # the table of all regions: what each measures, and why it was rejected
-    regions = post.regions
-    assert regions is not None  # the filter has run
-    region_image = label(label_image, connectivity=2)  # numbered as in the table
-    save_debug_image(picture, region_image, regions, image)
-    return [store, picture]
+    # look at what was rejected, and why
+    with replacing(picture, overwrite) as part:
+        post.plot_filter(image).savefig(part)
+    source = "immunohistochemistry() of skimage.data"
+    post.write_report(page, image, source=source, overwrite=overwrite)
+    return files

@@ -43,7 +43,7 @@ def as_label_image(masks: Any) -> LabelImage:
             "background."
         )
     try:
-        image = _array(_without_xarray(masks))
+        image = _array(without_xarray(masks))
     except ValueError as error:  # nested lists of unequal lengths
         raise ValueError(f"masks cannot be made into a 2-D array: {error}.") from error
     if image.dtype.kind not in "biuf":
@@ -79,7 +79,7 @@ def _array(masks: Any) -> LabelImage:
     return np.asarray(masks)
 
 
-def _without_xarray(masks: Any) -> Any:
+def without_xarray(masks: Any) -> Any:
     """The array in an xarray object, (y, x) last; anything else as it is."""
     xarray = sys.modules.get("xarray")  # whoever passes an xarray object has imported it
     if xarray is None:

@@ -15,8 +15,9 @@ from postseg.coordinates import Matrix, labels_systems, matrix_of, shapes_system
 from postseg.handover import HandOver
 from postseg.images import encode, last_row
 from postseg.label_image import LabelImage, as_label_image, is_lazy
+from postseg.review import Review
 from postseg.runs import Runs
-from postseg.whatif import WhatIf
+from postseg.table import describes
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-class PostSegmentation(WhatIf, HandOver):
+class PostSegmentation(Review, HandOver):
     """Refine a label image and turn it into SpatialData elements that agree with each other.
 
     Parameters
@@ -119,7 +120,7 @@ class PostSegmentation(WhatIf, HandOver):
             if not runs.label.size:
                 raise RuntimeError(self._why_empty())
             labels, geometry, shift = self._outline(masks, runs)
-            self._set_masks(masks, self.regions, shift)
+            self._set_masks(masks, self._audit_of(runs), shift)
             systems = shapes_systems(*self._placing())
             self.gdf_polygons = polygons.to_geodataframe(geometry, labels, "cell_id")
             self.shapes_model = elements.shapes_element(
@@ -228,6 +229,12 @@ class PostSegmentation(WhatIf, HandOver):
         unplaced = self.masks_to_polygons(masks, self.factor_rescale)
         geometry = polygons.as_geometry(map(self.mirror_y0, unplaced), labels)
         return labels, *polygons.shift_to_y0(geometry)
+
+    def _audit_of(self, runs: Runs) -> pd.DataFrame | None:
+        """The audit table, unless a filter of a subclass changed the masks that it describes."""
+        if self.regions is None or self._filters_by_rejections():
+            return self.regions
+        return self.regions if describes(self.regions, runs) else None
 
     def _filters_by_rejections(self) -> bool:
         """Whether the filter is ours, so that it does what `rejections` tells and no more."""

@@ -100,7 +100,7 @@ class FilterReport:
 
     def _breakdown(self) -> list[str]:
         lines = [
-            f"  {human(reason)}: {count:,} ({100 * count / self.total:.1f}%)"
+            f"  {human(reason)}: {count:,}{percent(count, self.total)}"
             for reason, count in self.rejected.items()
             if count
         ]
@@ -110,6 +110,11 @@ class FilterReport:
 def human(reason: str) -> str:
     """Name of a reason for people: ``high_convexity_deficit`` -> ``High Convexity Deficit``."""
     return reason.replace("_", " ").title()
+
+
+def percent(count: int, total: int) -> str:
+    """A share in brackets, as it follows a count; nothing where there is nothing to share."""
+    return f" ({100 * count / total:.1f}%)" if total else ""
 
 
 def statistics(regions: pd.DataFrame) -> pd.DataFrame:

@@ -1,31 +1,43 @@
-"""The options of ``postseg run`` that set thresholds, and the sections of its help."""
+"""The options that set thresholds, and the sections of the help that lists them."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import click
+from click.core import ParameterSource
+from pydantic import ValidationError
 
 from postseg.config import FilterConfig
 from postseg.exporting import FORMATS
+from postseg.terminal import one_line
 
 
-class RunCommand(click.Command):
-    """Lists the outputs, and the thresholds apart from the other options."""
+class ThresholdCommand(click.Command):
+    """Lists the thresholds apart from the other options."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the three lists."""
+        """Write the two lists."""
         options: list[tuple[str, str]] = []
         thresholds: list[tuple[str, str]] = []
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
             if record is not None:
                 (thresholds if param.name in FilterConfig.model_fields else options).append(record)
-        with formatter.section("Outputs, by the end of OUT"):
-            formatter.write_dl([(f"*{ending}", what) for ending, what in FORMATS.items()])
         with formatter.section("Options"):
             formatter.write_dl(options, col_max=34)
         with formatter.section("Thresholds: override --config; 'none' switches a test off"):
             formatter.write_dl(thresholds, col_max=34)
+
+
+class RunCommand(ThresholdCommand):
+    """Lists the outputs too."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the three lists."""
+        with formatter.section("Outputs, by the end of OUT"):
+            formatter.write_dl([(f"*{ending}", what) for ending, what in FORMATS.items()])
+        super().format_options(ctx, formatter)
 
 
 def _parser(words: list[str]) -> Callable[[Any], Any]:
@@ -67,3 +79,22 @@ def threshold_options(command: Callable[..., None]) -> Callable[..., None]:
             help=field.description,
         )(command)
     return command
+
+
+def given_thresholds(ctx: click.Context, thresholds: dict[str, Any]) -> dict[str, Any]:
+    """Of the values of all threshold options, those that stand on the command line."""
+    return {
+        name: value
+        for name, value in thresholds.items()
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+
+
+def read_config(path: Path | None) -> FilterConfig:
+    """Thresholds of a file, without one the defaults."""
+    if path is None:
+        return FilterConfig()
+    try:
+        return FilterConfig.from_file(path)
+    except ValidationError as error:
+        raise click.ClickException(f"{path}: {one_line(error)}") from error

@@ -170,7 +170,7 @@ def test_overwrite(folder):
 
 def test_one_option_per_threshold():
     fixed = {"source", "outputs", "config", "factor_rescale", "label_name", "origin", "element"}
-    fixed |= {"allow_pickle", "overwrite", "quiet", "debug_image", "report"}
+    fixed |= {"allow_pickle", "overwrite", "quiet", "debug_image", "summary"}
     options = {param.name: param for param in run.params if param.name not in fixed}
     assert list(options) == list(FilterConfig.model_fields)
     for name, field in FilterConfig.model_fields.items():
@@ -372,7 +372,8 @@ def test_without_matplotlib_the_debug_image_is_refused_before_any_work(folder, m
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     for name in [name for name in sys.modules if name.startswith("matplotlib.")]:
         monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.delitem(sys.modules, "postseg.plotting", raising=False)
+    for name in ("plotting", "sheet", "charts"):
+        monkeypatch.delitem(sys.modules, f"postseg.{name}", raising=False)
     monkeypatch.setattr("postseg.io.read_label_image", lambda *_, **__: pytest.fail("was read"))
     message = fail("run", "m.npy", "-o", "out.zarr", "--debug-image", "d.png")
     assert "pip install" in message
@@ -428,12 +429,17 @@ def test_demo(folder, monkeypatch):
     def run_demo(output, *, verbose=True, overwrite=False):
         calls.append((str(output), verbose, overwrite))
         print("report")
-        return [output / "demo.zarr", output / "demo.png"]
+        return [output / "demo.zarr", output / "report.html"]
 
     monkeypatch.setitem(sys.modules, "postseg.demo", types.SimpleNamespace(run_demo=run_demo))
     result = succeed("demo")
     assert result.stdout.splitlines()[0] == "report"
-    assert result.stdout.splitlines()[-2:] == ["  demo/demo.zarr", "  demo/demo.png"]
+    page = folder / "demo" / "report.html"
+    assert result.stdout.splitlines()[-3:] == [
+        "  demo/demo.zarr",
+        "  demo/report.html",
+        f"Open the report in a browser: {page.as_uri()}",
+    ]
     succeed("demo", "-o", "there", "--overwrite", "--quiet")
     assert calls == [("demo", True, False), ("there", False, True)]
 

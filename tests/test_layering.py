@@ -29,7 +29,8 @@ LAYERS = [
 HOMES = {
     "numba": {name for name in MODULES if name.startswith("_kernels")},
     "spatialdata": {"elements"},
-    "matplotlib": {"plotting"},
+    "jinja2": {"page"},
+    "matplotlib": {"charts"},
 }
 
 

@@ -1,0 +1,211 @@
+"""Charts on axes that are given: a metric's histogram, survivors against a threshold."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from postseg import criteria
+from postseg.config import FilterConfig
+from postseg.styles import KEPT, PLAIN, styles_of
+from postseg.sweeping import Sweep
+
+try:
+    # no pyplot: figures work headless and in threads, and leave a user's own figures alone
+    from matplotlib.axes import Axes as Axes
+    from matplotlib.figure import Figure as Figure
+    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import MaxNLocator as MaxNLocator
+except ImportError as error:
+    raise ImportError(
+        'Pictures need matplotlib, which is not installed: pip install "postseg[plot]"'
+    ) from error
+
+DPI = 150
+INK, FAINT, SHADE = "#2b2d31", "#71757c", "#eceae2"
+SMALL, NORMAL, LARGE = 7.5, 9, 11  # points
+
+_ON_DARK = {INK: "#e9eaec", FAINT: "#a3a8b0", SHADE: "#34332d"}
+_TOO_DARK = ("#332288", "#117733")  # for a dark page, without an edge
+_HATCHES = ("", "////", "----", "xxxx")  # the patterns of `styles`
+_BINS = 40
+
+
+def name_of(metric: str) -> str:
+    """A metric or threshold for people: ``convexity_deficit`` -> ``convexity deficit``."""
+    return metric.replace("_", " ")
+
+
+def value_of(metric: str, value: float) -> str:
+    """Write a value of a metric: areas exactly, others to four digits after the point."""
+    if metric == "area":
+        return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"
+    return f"{value:.4f}"
+
+
+def metrics_in_use(config: FilterConfig) -> list[str]:
+    """The metrics that a threshold in force looks at, in the order of the tests."""
+    used = (test for test in criteria.TESTS if getattr(config, test.threshold) is not None)
+    return list(dict.fromkeys(test.metric for test in used))
+
+
+def draw_histogram(axes: Axes, metric: str, regions: pd.DataFrame, config: FilterConfig) -> None:
+    """Draw kept and, stacked on them, rejected regions by a metric, with its thresholds.
+
+    Values far outside are counted in the first or last bin; the typical range is shaded.
+    """
+    values = regions[metric].to_numpy(dtype=float)
+    reasons = regions["reason"].to_numpy(dtype=object)
+    thresholds = {
+        (test.bound, value)
+        for test in criteria.TESTS
+        if test.metric == metric
+        and (value := criteria.resolve(test, config, regions)) is not None
+        and value >= 0  # the mean less some standard deviations may be below all areas
+    }
+    low, high = _limits(values[np.isfinite(values)], [value for _, value in thresholds])
+    edges = _bins(metric, low, high, np.isfinite(values).sum())
+    axes.set_xlim(edges[0], edges[-1])
+    if metric in criteria.TYPICAL:
+        axes.axvspan(*criteria.TYPICAL[metric], color=SHADE, linewidth=0, zorder=0, label="typical")
+
+    bottom = np.zeros(edges.size - 1)
+    looks = {"": (KEPT, PLAIN), **styles_of(reasons)}
+    for reason, (colour, pattern) in looks.items():
+        chosen = values[(reasons == reason) & np.isfinite(values)]
+        counts, _ = np.histogram(chosen.clip(edges[0], edges[-1]), edges)
+        axes.stairs(
+            bottom + counts,
+            edges,
+            baseline=bottom,
+            fill=True,
+            facecolor=f"#{colour}",
+            hatch=_HATCHES[pattern],
+            edgecolor="white",
+            linewidth=0,
+            zorder=2,
+            label=reason or "kept",
+        )
+        bottom = bottom + counts
+    _mark_thresholds(axes, metric, sorted(thresholds, key=lambda item: item[1]))
+    axes.set_ylim(0, 1.05 * max(1, bottom.max()))
+    _style(axes)
+    note = " (mask pixels)" if metric == "area" else " (shaded: typical)"
+    axes.set_xlabel(f"{name_of(metric)}{note}", fontsize=NORMAL, color=INK)
+    axes.set_ylabel("regions", fontsize=SMALL, color=FAINT)
+
+
+def _limits(values: NDArray[np.float64], thresholds: list[float]) -> tuple[float, float]:
+    if not values.size:
+        values = np.array([0.0, 1.0])
+    low, high = values.min(), values.max()
+    near_low, middle, near_high = np.quantile(values, (0.01, 0.5, 0.99))
+    marks = [near_low, near_high, *thresholds]
+    # a few giants must not press all others into one bin
+    low = max(low, middle - 2 * (middle - min(marks)))
+    high = min(high, middle + 2 * (max(marks) - middle))
+    room = 0.03 * (high - low) or 0.05 * abs(high) or 0.5
+    return max(0, min([low, *thresholds]) - room), max([high, *thresholds]) + room
+
+
+def _bins(metric: str, low: float, high: float, n: int) -> NDArray[np.float64]:
+    n_bins = int(np.clip(2 * n**0.5, 10, _BINS))
+    if metric != "area":
+        return np.linspace(low, high, n_bins + 1)
+    # whole numbers of pixels: bins that hold equally many of them
+    width = max(1, np.ceil((high - low) / n_bins))
+    first = np.floor(low)
+    return np.asarray(first - 0.5 + width * np.arange(np.ceil((high - first) / width) + 1))
+
+
+def _mark_thresholds(axes: Axes, metric: str, thresholds: list[tuple[str, float]]) -> None:
+    """A line for each, and its value above it."""
+    left, right = axes.get_xlim()
+    places = [(value - left) / (right - left) for _, value in thresholds]
+    ends = [-1.0] * len(thresholds)  # of the text in each line above the axes
+    for (bound, value), at, following in zip(thresholds, places, [*places[1:], 2.0], strict=True):
+        axes.axvline(value, color=INK, linewidth=1, linestyle=(0, (4, 2)), zorder=3, label=bound)
+        text = f"{bound} {value:,.6g}"
+        length = 0.025 * len(text)
+        align, start = ("right", at - length) if following - at < 0.3 or at > 0.8 else ("left", at)
+        line = next(k for k, end in enumerate(ends) if end <= start)
+        ends[line] = start + length
+        axes.annotate(
+            text,
+            (value, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(2 if align == "right" else -2, 2 + 10 * line),
+            textcoords="offset points",
+            ha=align,
+            va="bottom",
+            fontsize=SMALL,
+            color=INK,
+        )
+
+
+def draw_survivors(axes: Axes, sweep: Sweep) -> None:
+    """Draw how many regions each value of a threshold keeps, today's value marked."""
+    total = max(1, sweep.level.size)
+    axes.fill_between(sweep.value, sweep.kept, color=f"#{KEPT}", alpha=0.45, linewidth=0, zorder=1)
+    axes.plot(sweep.value, sweep.kept, color=INK, linewidth=1.2, zorder=2, label="kept")
+    metric = criteria.test_of(sweep.field).metric
+    ends = [*sweep.value[:1], *sweep.value[-1:], *([] if sweep.today is None else [sweep.today])]
+    if ends:
+        axes.set_xlim(min(ends), max(ends) if max(ends) > min(ends) else min(ends) + 1)
+    axes.set_ylim(0, 1.15 * total)
+    if sweep.today is not None:
+        axes.axvline(sweep.today, color=INK, linewidth=1, linestyle=(0, (4, 2)), label="today")
+        axes.plot([sweep.today], [sweep.kept_today], "o", color=INK, markersize=4, zorder=3)
+        left, right = axes.get_xlim()
+        to_left = sweep.today > (left + right) / 2
+        axes.annotate(
+            f"now {sweep.today:,.6g}: {sweep.kept_today:,} kept",
+            (sweep.today, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(-3 if to_left else 3, -2),
+            textcoords="offset points",
+            ha="right" if to_left else "left",
+            va="top",
+            fontsize=SMALL,
+            color=INK,
+        )
+    _style(axes)
+    unit = {"area": " (mask pixels)"}.get(metric, "")
+    if sweep.field == "area_std_filter":
+        unit = " (standard deviations)"
+    axes.set_xlabel(f"{name_of(sweep.field)}{unit}", fontsize=NORMAL, color=INK)
+    axes.set_ylabel("regions kept", fontsize=SMALL, color=FAINT)
+
+
+def _style(axes: Axes) -> None:
+    axes.set_facecolor("none")
+    axes.tick_params(labelsize=SMALL, colors=FAINT, width=0.5, length=2)
+    axes.grid(visible=False)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set(color=FAINT, linewidth=0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.0f}"))
+
+
+def to_svg(figure: Figure) -> bytes:
+    """Write a figure of these charts as SVG that follows the reader's light or dark scheme."""
+    written = io.BytesIO()
+    metadata: dict[str, Any] = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(written, format="svg", transparent=True, metadata=metadata)
+    rules = "".join(
+        f'[style*="{what}: {light}"]{{{what}:{dark} !important}}'
+        for light, dark in _ON_DARK.items()
+        for what in ("fill", "stroke")
+    )
+    edge = f"stroke:{_ON_DARK[FAINT]} !important;stroke-width:.4px !important"
+    rules += "".join(f'[style*="fill: {colour}"]{{{edge}}}' for colour in _TOO_DARK)
+    style = f"<style>@media (prefers-color-scheme: dark){{{rules}}}</style>".encode()
+    head, tag, rest = written.getvalue().partition(b"<defs>")
+    return head + style + tag + rest

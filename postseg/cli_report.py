@@ -1,0 +1,106 @@
+"""The command ``postseg report``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from postseg.cli_checks import check_places, check_suffix
+from postseg.replacing import is_store
+from postseg.run_options import ThresholdCommand, given_thresholds, read_config, threshold_options
+from postseg.terminal import step
+
+if TYPE_CHECKING:
+    from postseg.processor import PostSegmentation
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(cls=ThresholdCommand)
+@click.argument("source", metavar="STORE.zarr|INPUT", type=_PATH)
+@click.option("-o", "--output", required=True, type=_PATH, metavar="HTML", help="Page to write.")
+@click.option("--image", type=_PATH, metavar="FILE", help="Microscope image to draw on.")
+@click.option("--title", metavar="TEXT", help="Heading of the page; default: the name of SOURCE.")
+@click.option("--config", type=_PATH, metavar="FILE", help="Thresholds from a .toml or .json file.")
+@click.option("--element", metavar="NAME", help="Labels element of a .zarr, or array of an .npz.")
+@click.option(
+    "--allow-pickle",
+    is_flag=True,
+    help="Read pickled files such as Cellpose's _seg.npy. Runs code from the file!",
+)
+@click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
+@click.option("--quiet", is_flag=True, help="Print nothing but warnings and errors.")
+@threshold_options
+@click.pass_context
+def report(
+    ctx: click.Context,
+    /,
+    source: Path,
+    output: Path,
+    image: Path | None,
+    title: str | None,
+    config: Path | None,
+    element: str | None,
+    allow_pickle: bool,
+    overwrite: bool,
+    quiet: bool,
+    **thresholds: Any,
+) -> None:
+    """Show what was filtered, and why, as one page for a browser.
+
+    STORE.zarr, written by postseg, is shown as it was filtered, or as other thresholds would
+    filter its original masks. INPUT is any label image, as for ``postseg run``, and is filtered
+    now; so are the labels of a store by other tools.
+    """
+    start = time.perf_counter()
+    given = given_thresholds(ctx, thresholds)
+    filter_config = read_config(config) if config else None
+    check_suffix(output, "--output", ".html")
+    check_places([source, image, config], [output], overwrite)
+    import postseg.page
+    import postseg.plotting  # noqa: F401  without matplotlib or Jinja2 these say what to install
+
+    with step(f"Reading {source}", quiet):
+        tissue = None
+        if image:
+            from postseg.tissue import read_tissue
+
+            tissue = read_tissue(image)
+        post, origin = _filtered_before(source, element), str(source)
+        if post is None:
+            post = _filtered_now(source, element, allow_pickle)
+            origin += ", filtered for this page"
+        elif filter_config or given:
+            origin += ", filtered anew for this page with other thresholds"
+    with step("Filtering and drawing", quiet):
+        if post.filter_report is None or filter_config or given:
+            post.refilter(filter_config, **given)
+        post.write_report(
+            output, tissue, title=title or source.stem, source=origin, overwrite=overwrite
+        )
+    if not quiet:
+        found = post.filter_report
+        assert found is not None  # the filter has run
+        click.echo(
+            f"Wrote {output}: {found.passed:,} of {found.total:,} regions passed, "
+            f"in {time.perf_counter() - start:.1f} s"
+        )
+
+
+def _filtered_before(source: Path, element: str | None) -> PostSegmentation | None:
+    if not is_store(source):
+        return None
+    from postseg.restoring import restore
+
+    return restore(source, element)
+
+
+def _filtered_now(source: Path, element: str | None, allow_pickle: bool) -> PostSegmentation:
+    from postseg.io import read_label_image
+    from postseg.processor import PostSegmentation
+
+    masks = read_label_image(source, element=element, allow_pickle=allow_pickle)
+    return PostSegmentation(masks, verbose=False)

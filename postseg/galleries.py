@@ -1,0 +1,145 @@
+"""Figures that show cells one by one: those that a threshold decides on, those of one reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from postseg import criteria
+from postseg.charts import FAINT, NORMAL, SMALL, Figure, draw_survivors, name_of, value_of
+from postseg.choosing import BOX, Numbers, choose_gallery, choose_strip, crop_side
+from postseg.config import FilterConfig
+from postseg.pictures import Scene, crop_picture
+from postseg.report import human, percent
+from postseg.sheet import GAP, TICKS, Sheet
+from postseg.sweeping import Sweep
+
+_CHART = 340  # height
+_THUMBNAIL = 120
+_ACROSS = 12  # thumbnails in a row
+
+
+def draw_sweep(scene: Scene, regions: pd.DataFrame, sweep: Sweep) -> Figure:
+    """Draw the survivors against a threshold, and the cells that flip near it.
+
+    Parameters
+    ----------
+    scene, regions
+        As for `draw_filter`.
+    sweep : Sweep
+        What other values would do.
+    """
+    test = criteria.test_of(sweep.field)
+    numbers = choose_strip(sweep.level, test.bound, sweep.today, sweep.decided, _ACROSS)
+    kept = int((regions["reason"] == "").sum())
+    sheet = Sheet()
+    left = GAP + TICKS
+    pitch = _THUMBNAIL + GAP // 3
+    top = sheet.add_title(
+        left, GAP, f"{name_of(sweep.field)}: {kept:,} of {len(regions):,} regions kept now"
+    )
+    width = _ACROSS * pitch + GAP
+    draw_survivors(sheet.add_axes(left, top, width, _CHART), sweep)
+    top += _CHART + TICKS + GAP
+    is_kept = (regions.loc[numbers, "label"] > 0).to_numpy()
+    values = [value_of(test.metric, value) for value in sweep.level[numbers - 1]]
+    groups = {
+        "Kept, from clearly to just": numbers[is_kept],
+        "Rejected by this threshold, from just to clearly": numbers[~is_kept],
+    }
+    if sweep.today is None:
+        groups = {"Off now. These would go first, the last one before all others": numbers}
+    side, captions = crop_side(regions, numbers), dict(zip(numbers.tolist(), values, strict=True))
+    for heading, group in groups.items():
+        if len(group):
+            sheet.add_text(left, top, heading, SMALL, FAINT)
+            _add_crops(sheet, scene, regions, group, captions, side, left, top + GAP)
+            left += len(group) * pitch + GAP
+    return sheet.finish()
+
+
+def draw_cells(
+    scene: Scene, regions: pd.DataFrame, config: FilterConfig, reason: str, n: int
+) -> Figure:
+    """Draw a gallery of cells that were rejected for one reason, or nearly so.
+
+    Parameters
+    ----------
+    scene, regions, config
+        As for `draw_filter`.
+    reason : str
+        Why they went.
+    n : int
+        How many at most.
+
+    Raises
+    ------
+    ValueError
+        When there is no such reason, or its test is off.
+    """
+    gallery = choose_gallery(regions, reason, n)
+    tests = [test for test in criteria.TESTS if test.reason == reason]
+    count = int((regions["reason"] == reason).sum())
+    title = f"{human(reason)}: {count:,} of {len(regions):,} regions{percent(count, len(regions))}"
+    sheet = Sheet()
+    top: float = sheet.add_title(GAP, GAP, title, rule_of(tests, regions, config))
+    both = np.concatenate(gallery)
+    if not both.size:
+        sheet.add_text(GAP, top, "There are no regions to show.", NORMAL)
+        return sheet.finish()
+    side = crop_side(regions, both)
+    captions: dict[int, str] = {}
+    if tests:
+        values = regions.loc[both, tests[0].metric]
+        texts = [value_of(tests[0].metric, value) for value in values]
+        captions = dict(zip(both.tolist(), texts, strict=True))
+    barely = ", from barely to clearly" if tests else ""
+    shown = f"{len(gallery.rejected):,} of {count:,}" if len(gallery.rejected) < count else "all"
+    for heading, numbers in {
+        f"Rejected ({shown}){barely}": gallery.rejected,
+        "Kept, the next ones to go first": gallery.nearly,
+    }.items():
+        if numbers.size:
+            sheet.add_text(GAP, top, heading, NORMAL)
+            top = _add_crops(sheet, scene, regions, numbers, captions, side, GAP, top + 1.5 * GAP)
+    return sheet.finish()
+
+
+def rule_of(tests: Sequence[criteria.Test], regions: pd.DataFrame, config: FilterConfig) -> str:
+    """What was tested, in words."""
+    if not tests:
+        return "A test of a subclass"
+    metric = tests[0].metric
+    words = {"min": "below", "max": "above"}
+    bounds = [(test, criteria.resolve(test, config, regions)) for test in tests]
+    parts = [f"{words[t.bound]} {v:,.6g}" for t, v in bounds if v is not None]
+    unit = " mask pixels" if metric == "area" else ""
+    return f"{name_of(metric)} {' or '.join(parts)}{unit}; the number is its {name_of(metric)}"
+
+
+def _add_crops(
+    sheet: Sheet,
+    scene: Scene,
+    regions: pd.DataFrame,
+    numbers: Numbers,
+    captions: dict[int, str],
+    side: int,
+    left: float,
+    top: float,
+) -> float:
+    """Add thumbnails in rows; returns where the next part may begin."""
+    pitch, line = _THUMBNAIL + GAP // 3, 24
+    boxes = regions.loc[numbers, BOX].to_numpy().tolist()
+    for k, (number, box) in enumerate(zip(numbers.tolist(), boxes, strict=True)):
+        at_left, at_top = left + k % _ACROSS * pitch, top + k // _ACROSS * (pitch + 2 * line)
+        pixels = crop_picture(scene, number, tuple(box), side)
+        axes = sheet.add_thumbnail(pixels, at_left, at_top, _THUMBNAIL, _THUMBNAIL)
+        axes.set_label(f"region {number}")
+        below = at_top + _THUMBNAIL + 6
+        if number in captions:
+            sheet.add_text(at_left, below, captions[number], SMALL)
+            below += line
+        sheet.add_text(at_left, below, f"region {number:,}", SMALL - 1.5, FAINT)
+    return top + -(-len(numbers) // _ACROSS) * (pitch + 2 * line) + GAP

@@ -1,0 +1,171 @@
+"""`Review`: pictures of what the filter kept, what it rejected, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from postseg import filtering
+from postseg.replacing import check_target, replacing
+from postseg.sweeping import Sweep, sweep
+from postseg.whatif import WhatIf
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Review(WhatIf):
+    """The part of `PostSegmentation` that shows. Figures need the extra ``plot``.
+
+    A figure is returned and not shown, and pyplot does not know of it: save it with
+    ``figure.savefig(path)``, or let it be the value of a notebook cell.
+    """
+
+    def plot_filter(self, image: Any = None) -> Figure:
+        """Draw the mask with rejected regions filled by reason, and a histogram per metric in use.
+
+        Parameters
+        ----------
+        image : (m H, m W) or (m H, m W, 3) array_like, optional
+            The microscope image, grey or RGB, m times as large as the masks; dask and xarray too.
+            Survivors are outlined on it.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Of a large mask with a closer look at one place.
+
+        Raises
+        ------
+        RuntimeError
+            Before a filter run.
+        ValueError
+            When the image does not fit the masks.
+        """
+        from postseg import pictures, plotting
+
+        run = self._last_run()
+        scene = pictures.set_scene(run.measured.runs, run.regions, image)
+        return plotting.draw_filter(scene, run.regions, run.report.config)
+
+    def plot_sweep(self, field: str, image: Any = None) -> Figure:
+        """Draw the survivors against a threshold, and the cells that flip near it.
+
+        Parameters
+        ----------
+        field : str
+            A field of `FilterConfig`; the others stay as they are.
+        image : array_like, optional
+            As for `plot_filter`.
+
+        Raises
+        ------
+        ValueError
+            When there is no such field, or the image does not fit.
+        RuntimeError
+            Before a filter run, and where a subclass overrides `filter_cell_by_regionprops`.
+        """
+        from postseg import galleries, pictures
+
+        run = self._last_run()
+        scene = pictures.set_scene(run.measured.runs, run.regions, image)
+        return galleries.draw_sweep(scene, run.regions, self._sweep(field))
+
+    def plot_cells(self, reason: str, n: int = 24, image: Any = None) -> Figure:
+        """Draw a gallery of cells that were rejected for one reason, and of kept ones next to go.
+
+        Parameters
+        ----------
+        reason : str
+            As in `regions`.
+        n : int
+            How many cells at most.
+        image : array_like, optional
+            As for `plot_filter`.
+
+        Raises
+        ------
+        ValueError
+            When there is no such reason or its test is off, and when the image does not fit.
+        RuntimeError
+            Before a filter run.
+        """
+        from postseg import galleries, pictures
+
+        run = self._last_run()
+        scene = pictures.set_scene(run.measured.runs, run.regions, image)
+        return galleries.draw_cells(scene, run.regions, run.report.config, reason, n)
+
+    def write_report(
+        self,
+        path: str | PathLike[str],
+        image: Any = None,
+        *,
+        title: str | None = None,
+        source: str = "",
+        overwrite: bool = False,
+    ) -> None:
+        """Write all of it as one page for a browser: pictures, thresholds, table of the rejected.
+
+        Parameters
+        ----------
+        path : path
+            The file, by custom ``<name>.html``. It needs no other file and no network.
+        image : array_like, optional
+            As for `plot_filter`.
+        title : str, optional
+            Heading; default `label_name`.
+        source : str
+            Where the label image came from.
+        overwrite : bool
+            Replace an existing file, once the new one is complete.
+
+        Raises
+        ------
+        OSError
+            When the path exists, or cannot be written to.
+        RuntimeError
+            Before a filter run, and where a subclass overrides `filter_cell_by_regionprops`.
+        ValueError
+            When the image does not fit the masks.
+        """
+        check_target(path, overwrite)
+        from postseg import illustrating, page, pictures
+
+        run = self._last_run()
+        scene = pictures.set_scene(run.measured.runs, run.regions, image)
+        in_force = [name for name, value in run.report.config if value is not None]
+        shown = illustrating.illustrate(scene, run.regions, run.report, map(self._sweep, in_force))
+        text = page.render(
+            run.report,
+            run.regions,
+            shown,
+            title=title or self.label_name,
+            source=source,
+            made=datetime.now(),
+        )
+        with replacing(path, overwrite) as part:
+            part.write_text(text, encoding="utf-8")
+
+    def _last_run(self) -> filtering.Filtered:
+        if self._cleaned is None:
+            raise RuntimeError(
+                "There is no filter run to show yet: run process_masks_to_shapes() or refilter() "
+                "first."
+            )
+        return self._cleaned
+
+    def _sweep(self, field: str) -> Sweep:
+        with self._step():
+            table = self._measure_input().table
+            failed = filtering.find_failures(table, self.rejections)
+
+            def count_kept(values: Sequence[Any]) -> NDArray[np.int64]:
+                return self.threshold_sweep(field, values)["kept"].to_numpy(dtype=np.int64)
+
+            return sweep(field, table, self.filter_config, failed, count_kept)

@@ -1,0 +1,205 @@
+"""What lies at the pixels of a picture: region numbers, straight from runs, and tissue.
+
+No label image is painted for it, so a slide costs no more memory than its picture.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from math import ceil
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from postseg._kernels import runs as kernels
+from postseg.label_image import without_xarray
+from postseg.runs import Runs
+
+_SMALLEST = 16  # a region that must be seen and covers fewer pixels of the picture is enlarged
+_WIDER = 2  # pixels on all sides, at most
+_FINEST = 4  # samples of the microscope image a pixel of the picture, along each axis
+
+Floats = NDArray[np.float32]
+
+
+class Axis(NamedTuple):
+    """Which rows, or columns, of the mask a picture shows: every `take`-th, `repeat` times.
+
+    One of the two is 1. `first` may be negative, and the end beyond the mask.
+    """
+
+    first: int
+    length: int
+    take: int
+    repeat: int
+
+    @property
+    def n(self) -> int:
+        """How many of them are taken."""
+        return ceil(self.length / self.take)
+
+    @property
+    def offset(self) -> int:
+        """The one that is taken of the first `take`: the middle, if the last `take` have it too."""
+        return min(self.take // 2, (self.length - 1) % self.take)
+
+
+class View(NamedTuple):
+    """The part of the mask that a picture shows."""
+
+    rows: Axis
+    cols: Axis
+
+
+class Tissue(NamedTuple):
+    """A microscope image, and the values that are shown as black and white.
+
+    Attributes
+    ----------
+    image : (m H, m W) or (m H, m W, C) array
+        NumPy or dask.
+    times : int
+        m, how many times larger than the mask.
+    low, high : float
+        Values shown as black and as white.
+    """
+
+    image: Any
+    times: int
+    low: float
+    high: float
+
+
+def sample_regions(runs: Runs, view: View, seen: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Region numbers at the pixels of a picture.
+
+    Parameters
+    ----------
+    runs : Runs
+        With region numbers as label.
+    view : View
+        What is shown.
+    seen : (n + 1,) array of bool
+        Whether the region must be seen, by number; 0 is background. Such a one is never lost
+        between the pixels that are taken, and drawn larger than it is where it would be tiny.
+    """
+    inside = slice(*np.searchsorted(runs.row, _span(view.rows)))
+    row, start, stop = (part[inside] for part in runs[:3])
+    number = runs.label[inside].astype(np.int32, copy=False)
+    # what is taken lies at 0, 1, 2, ... from here on
+    at, place = row - (view.rows.first + view.rows.offset), view.cols.first + view.cols.offset
+    taken = at % view.rows.take == 0
+    shown = np.zeros((view.rows.n, view.cols.n), np.int32)
+    _paint(
+        shown,
+        at[taken] // view.rows.take,
+        -((place - start[taken]) // view.cols.take),
+        -((place - stop[taken]) // view.cols.take),
+        number[taken],
+    )
+
+    small = _small(shown, seen, view.rows.repeat * view.cols.repeat)
+    few = small[number] & (stop > view.cols.first) & (start < view.cols.first + view.cols.length)
+    if few.any():
+        _paint(
+            shown,
+            (row[few] - view.rows.first) // view.rows.take,
+            (start[few] - view.cols.first) // view.cols.take,
+            (stop[few] - 1 - view.cols.first) // view.cols.take + 1,
+            number[few],
+        )
+    shown = shown.repeat(view.rows.repeat, axis=0).repeat(view.cols.repeat, axis=1)
+    for _ in range(_WIDER if few.any() else 0):
+        _thicken(shown, _small(shown, seen), seen)
+    return shown
+
+
+def _small(shown: NDArray[np.int32], seen: NDArray[np.bool_], repeat: int = 1) -> NDArray[np.bool_]:
+    """Regions that must be seen and are not large enough for it."""
+    return np.asarray(seen & (np.bincount(shown.ravel(), minlength=seen.size) * repeat < _SMALLEST))
+
+
+def _span(axis: Axis) -> tuple[int, int]:
+    return axis.first, axis.first + axis.length
+
+
+def _paint(
+    image: NDArray[np.int32],
+    row: NDArray[Any],
+    start: NDArray[Any],
+    stop: NDArray[Any],
+    number: NDArray[np.int32],
+) -> None:
+    # the compiled kernel is that of `images.paint`, so that no other is compiled
+    row, start, stop = (part.astype(np.int32, copy=False) for part in (row, start, stop))
+    start, stop = start.clip(0, image.shape[1]), stop.clip(0, image.shape[1])
+    kernels.paint(0, row.size, row, start, stop, number, 0, 0, image)
+
+
+def _thicken(shown: NDArray[np.int32], small: NDArray[np.bool_], seen: NDArray[np.bool_]) -> None:
+    """Draw the small regions a pixel larger on all sides, over no other that must be seen."""
+    row, col = np.nonzero(small[shown])
+    number = shown[row, col]
+    for down, right in product((-1, 0, 1), repeat=2):
+        to_row = (row + down).clip(0, shown.shape[0] - 1)
+        to_col = (col + right).clip(0, shown.shape[1] - 1)
+        free = ~seen[shown[to_row, to_col]]
+        shown[to_row[free], to_col[free]] = number[free]
+
+
+def as_tissue(image: Any, shape: tuple[int, int], view: View) -> Tissue:
+    """Check that an image fits a mask of that shape, and find its black and white in a view.
+
+    Raises
+    ------
+    ValueError
+        When it does not fit.
+    """
+    plain = without_xarray(image)
+    if plain is not image and plain.ndim == 3:
+        plain = np.moveaxis(plain, 0, -1)  # SpatialData has the channels first
+    image = plain if hasattr(plain, "ndim") else np.asarray(plain)
+    rows, columns = shape
+    times = image.shape[0] // rows if image.ndim else 0
+    fits = times > 0 and image.shape[:2] == (times * rows, times * columns)
+    if not fits or image.shape[2:] not in ((), (1,), (3,), (4,)):
+        raise ValueError(
+            f"The image has the shape {image.shape}, but must be grey or RGB (colours last) and "
+            f"{rows} x {columns} pixels, like the masks, or an integer multiple of that. Of other "
+            "images choose one channel, or three."
+        )
+    tissue = Tissue(image, times, 0, 255)
+    if image.dtype == np.uint8 and image.shape[2:] in ((3,), (4,)):
+        return tissue
+    low, high = np.percentile(_sample(tissue, view), (1, 99.8))  # fluorescence is often dim
+    return tissue._replace(low=float(low), high=float(high))
+
+
+def sample_tissue(tissue: Tissue, view: View) -> Floats:
+    """RGB from 0 to 1 at the pixels of a picture, each the mean of up to 4 x 4 of the image."""
+    mean = _sample(tissue, view)
+    scaled = ((mean - tissue.low) / max(tissue.high - tissue.low, 1e-12)).clip(0, 1)
+    return np.broadcast_to(scaled, (*mean.shape[:2], 3)).astype(np.float32)
+
+
+def _sample(tissue: Tissue, view: View) -> Floats:
+    spread = max(axis.take / axis.repeat for axis in view)
+    finest = min(_FINEST, ceil(tissue.times * spread))
+    lengths = tissue.image.shape[:2]
+    row, col = (
+        _places(axis, tissue.times, finest).clip(0, length - 1)
+        for axis, length in zip(view, lengths, strict=True)
+    )
+    samples = np.asarray(tissue.image[row][:, col], dtype=np.float32)
+    blocks = samples.reshape(row.size // finest, finest, col.size // finest, finest, -1)
+    mean: Floats = blocks.mean(axis=(1, 3), dtype=np.float32)[..., :3]
+    mean[~np.isfinite(mean)] = 0
+    return mean
+
+
+def _places(axis: Axis, times: int, finest: int) -> NDArray[np.int64]:
+    """Rows or columns of the image, `finest` of them for each pixel of the picture."""
+    place = (np.arange(axis.n * axis.repeat * finest) + 0.5) / finest
+    index: NDArray[np.int64] = np.floor((place * axis.take / axis.repeat + axis.first) * times)
+    return index.astype(np.int64)

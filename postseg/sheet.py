@@ -1,0 +1,96 @@
+"""`Sheet`: a figure laid out in pixels from its top left corner, so that nothing overlaps."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from postseg.charts import DPI, FAINT, INK, LARGE, SMALL, Axes, Figure
+from postseg.painting import Pixels
+
+GAP = 24  # around and between parts
+TICKS = 84  # left of axes and below them, for their labels
+
+
+class Sheet:
+    """A figure that grows with what is put on it.
+
+    Attributes
+    ----------
+    figure : Figure
+        Complete after `finish`.
+    """
+
+    def __init__(self) -> None:
+        self.figure = Figure(dpi=DPI, facecolor="white")
+        self.figure.set_layout_engine("none")  # whatever the user's settings are
+        self._boxes: list[tuple[Axes, tuple[float, ...]]] = []
+        self._artists: list[tuple[Any, float, float]] = []
+
+    def add_axes(self, left: float, top: float, width: float, height: float) -> Axes:
+        """Axes whose inside is this box."""
+        # far from the figure's edges, so that what is around the axes can be measured
+        self.figure.set_size_inches(3 * width / DPI, 3 * height / DPI)
+        axes = self.figure.add_axes((1 / 3, 1 / 3, 1 / 3, 1 / 3))
+        axes.set_facecolor("none")
+        self._boxes.append((axes, (left, top, width, height)))
+        return axes
+
+    def add_picture(self, pixels: Pixels, left: float, top: float) -> Axes:
+        """Axes that show a picture in its own size, without ticks."""
+        height, width = pixels.shape[:2]
+        return self.add_thumbnail(pixels, left, top, width, height)
+
+    def add_thumbnail(
+        self, pixels: Pixels, left: float, top: float, width: float, height: float
+    ) -> Axes:
+        """Axes that show a picture in this box, without ticks."""
+        axes = self.add_axes(left, top, width, height)
+        axes.imshow(pixels, origin="upper", aspect="auto", interpolation="nearest")
+        axes.set(xticks=[], yticks=[])
+        for spine in axes.spines.values():
+            spine.set(color=FAINT, linewidth=0.5)
+        return axes
+
+    def add_text(
+        self, left: float, top: float, text: str, size: float = SMALL, colour: str = INK
+    ) -> tuple[int, int]:
+        """Text whose top left corner is there; returns its width and height."""
+        artist = self.figure.text(
+            0, 0, text, fontsize=size, color=colour, va="top", transform=self.figure.dpi_scale_trans
+        )
+        self._artists.append((artist, left, top))
+        extent = artist.get_window_extent()
+        return ceil(extent.width), ceil(extent.height)
+
+    def add_title(self, left: float, top: float, text: str, note: str = "") -> int:
+        """A line in large type, and one in small type; returns where the next part may begin."""
+        top += self.add_text(left, top, text, LARGE)[1] + GAP // 3
+        if note:
+            top += self.add_text(left, top, note, SMALL, FAINT)[1] + GAP // 3
+        return ceil(top + GAP / 3)
+
+    def finish(self) -> Figure:
+        """Give the figure its size, and everything its place."""
+        outer = [self._reach(axes, box) for axes, box in self._boxes]
+        for artist, left, top in self._artists:
+            extent = artist.get_window_extent()
+            outer.append((left + extent.width, top + extent.height))
+        width, height = np.ceil(np.max(outer, axis=0)) + GAP
+        self.figure.set_size_inches(width / DPI, height / DPI)
+        for axes, (left, top, inner_width, inner_height) in self._boxes:
+            box = (left, height - top - inner_height, inner_width, inner_height)
+            axes.set_position(np.divide(box, (width, height, width, height)))  # type: ignore[arg-type]
+        for artist, left, top in self._artists:
+            artist.set_position((left / DPI, (height - top) / DPI))
+        return self.figure
+
+    def _reach(self, axes: Axes, box: tuple[float, ...]) -> tuple[float, float]:
+        """How far axes, with labels, reach to the right and down."""
+        left, top, width, height = box
+        self.figure.set_size_inches(3 * width / DPI, 3 * height / DPI)
+        axes.set_position((1 / 3, 1 / 3, 1 / 3, 1 / 3))
+        inner, outer = axes.get_window_extent(), axes.get_tightbbox() or axes.bbox
+        return left + width + outer.x1 - inner.x1, top + height + inner.y0 - outer.y0

@@ -1,0 +1,177 @@
+"use strict";
+(() => {
+  const PAGE = 50;
+  const $ = (id) => document.getElementById(id);
+  const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+
+  // ---- the picture at its own size
+
+  const frame = $("overview");
+  const picture = frame.querySelector("img");
+  const smaller = () => picture.clientWidth < picture.getAttribute("width");
+  const offer = () => {
+    $("zoom").hidden = $("zoom").ariaPressed === "false" && !smaller();
+  };
+  $("zoom").onclick = () => {
+    const full = frame.closest(".overview").classList.toggle("full");
+    $("zoom").ariaPressed = full;
+    if (full) frame.tabIndex = 0; // it scrolls
+    else frame.removeAttribute("tabindex");
+  };
+  addEventListener("resize", offer);
+  offer();
+
+  // ---- the config
+
+  function select(node) {
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+  }
+
+  async function copy(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+      return "Copied.";
+    } catch {
+      // pages opened from a file may have no clipboard, but can copy a selection
+      select($("toml"));
+      const hand = (event) => {
+        event.clipboardData.setData("text/plain", text);
+        event.preventDefault();
+      };
+      document.addEventListener("copy", hand, { once: true });
+      return document.execCommand("copy") ? "Copied." : "Selected: press Ctrl+C to copy.";
+    }
+  }
+
+  $("copy").hidden = false;
+  $("copy").onclick = async () => {
+    const said = await copy($("toml").textContent);
+    $("copied").textContent = ""; // so that a second time is spoken too
+    setTimeout(() => ($("copied").textContent = said), 50);
+  };
+
+  // ---- the table of rejected regions
+
+  if (!$("data")) return;
+
+  async function unpack(text) {
+    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Response(stream).json();
+  }
+
+  function table({ reasons, names, columns }) {
+    const keys = Object.keys(columns);
+    const heads = new Map([...document.querySelectorAll("[data-key]")].map((th) => [th.dataset.key, th]));
+    // labels above 2^53 come as text
+    columns.source_label = columns.source_label.map((v) => (typeof v === "string" ? BigInt(v) : v));
+    let sorted = columns.region.map((_, i) => i);
+    let shown = sorted;
+    let page = 0;
+
+    function text(key, value) {
+      if (value === null) return "–";
+      if (key === "reason") return names[value];
+      if (key === "region" || key === "source_label") return String(value);
+      const size = Math.abs(value);
+      const short =
+        key === "area" || size >= 1000 ? whole.format(value)
+        : key.startsWith("centroid") ? value.toFixed(1)
+        : key === "margin" ? String(value)
+        : value.toPrecision(4);
+      return short.replace("-", "−");
+    }
+
+    function show(to) {
+      const pages = Math.max(1, Math.ceil(shown.length / PAGE));
+      page = Math.min(Math.max(to, 0), pages - 1);
+      const first = page * PAGE;
+      const rows = shown.slice(first, first + PAGE).map((i) => {
+        const row = document.createElement("tr");
+        for (const key of keys) {
+          const cell = document.createElement(key === "region" ? "th" : "td");
+          if (key === "region") cell.scope = "row";
+          if (key !== "reason") cell.className = "number";
+          cell.textContent = text(key, columns[key][i]);
+          row.append(cell);
+        }
+        return row;
+      });
+      $("rows").replaceChildren(...rows);
+      const range = `${whole.format(first + 1)} to ${whole.format(first + rows.length)}`;
+      $("shown").textContent = `${range} of ${whole.format(shown.length)} regions`;
+      $("page").value = page + 1;
+      $("page").max = pages;
+      $("pages").textContent = whole.format(pages);
+      // not disabled, which would take the focus away
+      $("previous").setAttribute("aria-disabled", page === 0);
+      $("next").setAttribute("aria-disabled", page === pages - 1);
+    }
+
+    function choose() {
+      const reason = $("filter").value;
+      shown = reason === "" ? sorted : sorted.filter((i) => columns.reason[i] === Number(reason));
+      show(0);
+    }
+
+    function sort(key, down) {
+      const values = columns[key];
+      const sign = down ? -1 : 1;
+      // undefined values last either way, ties in the order of the regions
+      sorted = sorted.sort((i, j) => {
+        const a = values[i], b = values[j];
+        if (a === b) return i - j;
+        if (a === null || b === null) return a === null ? 1 : -1;
+        return a < b ? -sign : sign;
+      });
+      for (const [name, head] of heads) {
+        if (name === key) head.setAttribute("aria-sort", down ? "descending" : "ascending");
+        else head.removeAttribute("aria-sort");
+      }
+      choose();
+    }
+
+    function csv() {
+      const quote = (value) => (/[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
+      const cell = (key, i) => {
+        const value = columns[key][i];
+        return key === "reason" ? quote(reasons[value]) : (value ?? "");
+      };
+      return [keys, ...shown.map((i) => keys.map((key) => cell(key, i)))].map((row) => row.join() + "\r\n");
+    }
+
+    for (const [key, head] of heads) {
+      head.querySelector("button").onclick = () =>
+        sort(key, head.getAttribute("aria-sort") === "ascending");
+    }
+    $("filter").onchange = choose;
+    $("previous").onclick = () => show(page - 1);
+    $("next").onclick = () => show(page + 1);
+    $("page").onchange = () => show(Math.floor(Number($("page").value) || 1) - 1);
+    $("download").onclick = () => {
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(new Blob(csv(), { type: "text/csv" }));
+      link.download = "rejected.csv";
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+    };
+    for (const link of document.querySelectorAll("[data-reason]")) {
+      link.addEventListener("click", () => {
+        $("filter").value = link.dataset.reason;
+        choose();
+      });
+    }
+    sort("region", false);
+    $("audit").hidden = false;
+  }
+
+  unpack($("data").textContent).then(table).catch((error) => {
+    $("problem").textContent =
+      `The table could not be shown in this browser (${error.message}). ` +
+      "A newer one can, and “postseg run INPUT -o cells.regions.csv” writes the same regions to a file.";
+    $("problem").hidden = false;
+  });
+})();
