@@ -33,6 +33,7 @@ _ON_DARK = {INK: "#e9eaec", FAINT: "#a3a8b0", SHADE: "#34332d"}
 _TOO_DARK = ("#332288", "#117733")  # for a dark page, without an edge
 _HATCHES = ("", "////", "----", "xxxx")  # the patterns of `styles`
 _BINS = 40
+_DASHED = (0, (4, 2))
 
 
 def name_of(metric: str) -> str:
@@ -101,11 +102,12 @@ def draw_histogram(axes: Axes, metric: str, regions: pd.DataFrame, config: Filte
 
 def _limits(values: NDArray[np.float64], thresholds: list[float]) -> tuple[float, float]:
     if not values.size:
-        values = np.array([0.0, 1.0])
+        values = np.array([0.0, *thresholds] if thresholds else [0.0, 1.0])
     low, high = values.min(), values.max()
     near_low, middle, near_high = np.quantile(values, (0.01, 0.5, 0.99))
+    # a few giants, or one far threshold, must not press all others into one bin
+    thresholds = [value for value in thresholds if value <= 3 * high]
     marks = [near_low, near_high, *thresholds]
-    # a few giants must not press all others into one bin
     low = max(low, middle - 2 * (middle - min(marks)))
     high = min(high, middle + 2 * (max(marks) - middle))
     room = 0.03 * (high - low) or 0.05 * abs(high) or 0.5
@@ -125,26 +127,36 @@ def _bins(metric: str, low: float, high: float, n: int) -> NDArray[np.float64]:
 def _mark_thresholds(axes: Axes, metric: str, thresholds: list[tuple[str, float]]) -> None:
     """A line for each, and its value above it."""
     left, right = axes.get_xlim()
-    places = [(value - left) / (right - left) for _, value in thresholds]
-    ends = [-1.0] * len(thresholds)  # of the text in each line above the axes
-    for (bound, value), at, following in zip(thresholds, places, [*places[1:], 2.0], strict=True):
-        axes.axvline(value, color=INK, linewidth=1, linestyle=(0, (4, 2)), zorder=3, label=bound)
-        text = f"{bound} {value:,.6g}"
-        length = 0.025 * len(text)
-        align, start = ("right", at - length) if following - at < 0.3 or at > 0.8 else ("left", at)
-        line = next(k for k, end in enumerate(ends) if end <= start)
-        ends[line] = start + length
-        axes.annotate(
-            text,
-            (value, 1),
-            xycoords=("data", "axes fraction"),
-            xytext=(2 if align == "right" else -2, 2 + 10 * line),
-            textcoords="offset points",
-            ha=align,
-            va="bottom",
-            fontsize=SMALL,
-            color=INK,
+    box = axes.get_window_extent()
+    to_points = 72 / axes.figure.dpi
+    texts = []
+    for bound, value in thresholds:
+        # one far away would press all regions into one bin
+        arrow = "" if left <= value <= right else " →"
+        if not arrow:
+            axes.axvline(value, color=INK, linewidth=1, linestyle=_DASHED, zorder=3, label=bound)
+        texts.append(
+            axes.annotate(
+                f"{bound} {value:,.6g}{arrow}",
+                (0, 1),
+                (0, 2),
+                xycoords="axes fraction",
+                textcoords="offset points",
+                va="bottom",
+                fontsize=SMALL,
+                color=INK,
+            )
         )
+    widths = [text.get_window_extent().width + 8 for text in texts]
+    n_lines = 1 if sum(widths) <= box.width else 2
+    for line in range(n_lines):  # each near its line, in order, and within the axes
+        end, room = 0.0, sum(widths[line::n_lines])
+        for k in range(line, len(texts), n_lines):
+            room -= widths[k]
+            at = (min(thresholds[k][1], right) - left) / (right - left) * box.width
+            end = max(end, min(at - widths[k] / 2, box.width - room - widths[k]))
+            texts[k].set_position((end * to_points, 2 + 10 * line))
+            end += widths[k]
 
 
 def draw_survivors(axes: Axes, sweep: Sweep) -> None:
@@ -152,13 +164,12 @@ def draw_survivors(axes: Axes, sweep: Sweep) -> None:
     total = max(1, sweep.level.size)
     axes.fill_between(sweep.value, sweep.kept, color=f"#{KEPT}", alpha=0.45, linewidth=0, zorder=1)
     axes.plot(sweep.value, sweep.kept, color=INK, linewidth=1.2, zorder=2, label="kept")
-    metric = criteria.test_of(sweep.field).metric
     ends = [*sweep.value[:1], *sweep.value[-1:], *([] if sweep.today is None else [sweep.today])]
     if ends:
         axes.set_xlim(min(ends), max(ends) if max(ends) > min(ends) else min(ends) + 1)
     axes.set_ylim(0, 1.15 * total)
     if sweep.today is not None:
-        axes.axvline(sweep.today, color=INK, linewidth=1, linestyle=(0, (4, 2)), label="today")
+        axes.axvline(sweep.today, color=INK, linewidth=1, linestyle=_DASHED, label="today")
         axes.plot([sweep.today], [sweep.kept_today], "o", color=INK, markersize=4, zorder=3)
         left, right = axes.get_xlim()
         to_left = sweep.today > (left + right) / 2
@@ -174,16 +185,17 @@ def draw_survivors(axes: Axes, sweep: Sweep) -> None:
             color=INK,
         )
     _style(axes)
-    unit = {"area": " (mask pixels)"}.get(metric, "")
-    if sweep.field == "area_std_filter":
-        unit = " (standard deviations)"
+    units = {"area": " (mask pixels)", "standard deviations": " (standard deviations)"}
+    unit = units.get(sweep.unit, "")
     axes.set_xlabel(f"{name_of(sweep.field)}{unit}", fontsize=NORMAL, color=INK)
     axes.set_ylabel("regions kept", fontsize=SMALL, color=FAINT)
 
 
 def _style(axes: Axes) -> None:
     axes.set_facecolor("none")
-    axes.tick_params(labelsize=SMALL, colors=FAINT, width=0.5, length=2)
+    axes.tick_params(labelsize=SMALL, colors=FAINT, width=0.5, length=2, pad=3)
+    axes.tick_params(top=False, labeltop=False, right=False, labelright=False)
+    axes.xaxis.labelpad = axes.yaxis.labelpad = 4
     axes.grid(visible=False)
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from postseg import criteria
+from postseg.report import FilterReport
 
 BOX = ["min_row", "min_col", "max_row", "max_col"]
 
@@ -25,33 +27,41 @@ class Gallery(NamedTuple):
     nearly: Numbers
 
 
+def check_gallery(report: FilterReport, reason: str, n: int) -> None:
+    """Check that a gallery can be asked for.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When `n` is no number of cells, there is no such reason, or its test is off and rejected
+        nothing.
+    """
+    if isinstance(n, bool) or not isinstance(n, int | np.integer):
+        raise TypeError(f"n is {n!r}; give a whole number of cells to show, 1 or more.")
+    if n < 1:
+        raise ValueError(f"n is {n!r}; give a number of cells to show, 1 or more.")
+    if reason not in report.rejected:
+        known = ", ".join(report.rejected)
+        raise ValueError(f"There is no reason {reason!r}. Choose one of: {known}.")
+    fields = [test.threshold for test in criteria.TESTS if test.reason == reason]
+    if fields and not report.rejected[reason] and getattr(report.config, fields[0]) is None:
+        raise ValueError(
+            f"No region is {reason}: its threshold {fields[0]} is off (None). "
+            "Choose a reason whose test is on."
+        )
+
+
 def choose_gallery(regions: pd.DataFrame, reason: str, n: int) -> Gallery:
     """Choose up to `n` regions rejected for a reason, or nearly so, each in order of its margin.
 
     Both start at the threshold. The rejected ones are spread over all of them, the kept ones are
     the nearest: a third of `n`, more where fewer were rejected, half of it at most, unless none
     were.
-
-    Raises
-    ------
-    ValueError
-        When there is no such reason, or its test is off and rejected nothing.
     """
-    column = f"margin_{reason}"
     rejected = regions.index[regions["reason"] == reason].to_numpy()
-    if column not in regions and not rejected.size:
-        known = dict.fromkeys([*(test.reason for test in criteria.TESTS), *regions["reason"]])
-        known.pop("", None)
-        raise ValueError(f"There is no reason {reason!r}. Choose one of: {', '.join(known)}.")
-    if column not in regions:  # of a subclass: how near the others are is not known
+    if f"margin_{reason}" not in regions:  # of a subclass: how near the others are is not known
         return Gallery(_spread(rejected, n), rejected[:0])
-    margin = regions[column]
-    if margin.isna().all() and not rejected.size and len(regions):
-        test = next(test for test in criteria.TESTS if test.reason == reason)
-        raise ValueError(
-            f"No region is {reason}: its threshold {test.threshold} is off (None). "
-            "Choose a reason whose test is on."
-        )
+    margin = regions[f"margin_{reason}"]
     kept = margin[regions["label"] > 0].dropna().sort_values(kind="stable").index.to_numpy()
     n_kept = min(kept.size, max(n // 3, n - rejected.size), n // 2 if rejected.size else n)
     order = margin[rejected].sort_values(ascending=False, kind="stable").index.to_numpy()
@@ -115,7 +125,7 @@ def crop_side(regions: pd.DataFrame, numbers: Numbers) -> int:
     """Mask pixels a side that show typical ones of these regions with something around them."""
     typical = _extent(regions)
     shown = _extent(regions.loc[numbers])
-    return int(np.ceil(max(1.6 * np.median(typical), 1.25 * np.median(shown), 12)))
+    return ceil(max(1.6 * np.median(typical), 1.25 * np.median(shown), 12))
 
 
 def _extent(regions: pd.DataFrame) -> NDArray[np.float64]:
@@ -131,7 +141,7 @@ def choose_detail(regions: pd.DataFrame, shape: tuple[int, int]) -> tuple[int, i
     About ten cells across, where most reasons are to be seen, near the middle of the mask.
     """
     side = int(min(*shape, max(32, _CELLS_ACROSS * 1.2 * np.median(_extent(regions)))))
-    rows, cols = (max(1, length // side) for length in shape)
+    rows, cols = (ceil(length / side) for length in shape)
     row = (regions["centroid_row"].to_numpy() // side).astype(int).clip(0, rows - 1)
     col = (regions["centroid_col"].to_numpy() // side).astype(int).clip(0, cols - 1)
     tile = row * cols + col
@@ -139,4 +149,6 @@ def choose_detail(regions: pd.DataFrame, shape: tuple[int, int]) -> tuple[int, i
     best = kinds.index[kinds == kinds.max()].to_numpy() if len(kinds) else np.zeros(1, int)
     off_middle = np.hypot(best // cols - (rows - 1) / 2, best % cols - (cols - 1) / 2)
     chosen = int(best[off_middle.argmin()])
-    return chosen // cols * side, chosen % cols * side, side
+    first_row, first_col = chosen // cols * side, chosen % cols * side
+    # the last ones end where the mask does
+    return min(first_row, shape[0] - side), min(first_col, shape[1] - side), side

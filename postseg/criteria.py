@@ -126,7 +126,9 @@ def resolve(test: Test, config: FilterConfig, regions: pd.DataFrame) -> float | 
     areas = regions["area"].to_numpy()
     if test.threshold == "min_area":
         return resolve_min_area(threshold, areas)[0]
-    if test.threshold == "area_std_filter" and threshold is not None and areas.size:
+    if test.threshold == "area_std_filter" and not areas.size:
+        return None
+    if test.threshold == "area_std_filter" and threshold is not None:
         deviation = threshold * areas.std()
         return float(areas.mean() + (deviation if test.bound == "max" else -deviation))
     return threshold

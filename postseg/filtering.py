@@ -117,6 +117,10 @@ def find_failures(
             f"table it was given, and one boolean column per reason; it returned {failed!r:.200}"
         )
     for reason, dtype in failed.dtypes.items():
+        if not isinstance(reason, str) or not reason:
+            raise TypeError(
+                f"rejections() returned the column {reason!r}; name it by the reason, a text."
+            )
         if dtype.kind != "b" or failed[reason].isna().any():
             raise TypeError(
                 f"rejections() returned {reason!r} with dtype {dtype}; a reason is a boolean "

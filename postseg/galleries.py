@@ -9,10 +9,10 @@ import pandas as pd
 
 from postseg import criteria
 from postseg.charts import FAINT, NORMAL, SMALL, Figure, draw_survivors, name_of, value_of
-from postseg.choosing import BOX, Numbers, choose_gallery, choose_strip, crop_side
+from postseg.choosing import BOX, Numbers, check_gallery, choose_gallery, choose_strip, crop_side
 from postseg.config import FilterConfig
 from postseg.pictures import Scene, crop_picture
-from postseg.report import human, percent
+from postseg.report import FilterReport, human, percent
 from postseg.sheet import GAP, TICKS, Sheet
 from postseg.sweeping import Sweep
 
@@ -44,7 +44,7 @@ def draw_sweep(scene: Scene, regions: pd.DataFrame, sweep: Sweep) -> Figure:
     draw_survivors(sheet.add_axes(left, top, width, _CHART), sweep)
     top += _CHART + TICKS + GAP
     is_kept = (regions.loc[numbers, "label"] > 0).to_numpy()
-    values = [value_of(test.metric, value) for value in sweep.level[numbers - 1]]
+    values = [value_of(sweep.unit, value) for value in sweep.level[numbers - 1]]
     groups = {
         "Kept, from clearly to just": numbers[is_kept],
         "Rejected by this threshold, from just to clearly": numbers[~is_kept],
@@ -54,21 +54,25 @@ def draw_sweep(scene: Scene, regions: pd.DataFrame, sweep: Sweep) -> Figure:
     side, captions = crop_side(regions, numbers), dict(zip(numbers.tolist(), values, strict=True))
     for heading, group in groups.items():
         if len(group):
-            sheet.add_text(left, top, heading, SMALL, FAINT)
+            heading_width, _ = sheet.add_text(left, top, heading, SMALL, FAINT)
             _add_crops(sheet, scene, regions, group, captions, side, left, top + GAP)
-            left += len(group) * pitch + GAP
+            left += max(len(group) * pitch, heading_width) + GAP
+    if not numbers.size:
+        sheet.add_text(left, top, "Other tests reject all regions: it decides on none.", NORMAL)
     return sheet.finish()
 
 
 def draw_cells(
-    scene: Scene, regions: pd.DataFrame, config: FilterConfig, reason: str, n: int
+    scene: Scene, regions: pd.DataFrame, report: FilterReport, reason: str, n: int
 ) -> Figure:
     """Draw a gallery of cells that were rejected for one reason, or nearly so.
 
     Parameters
     ----------
-    scene, regions, config
+    scene, regions
         As for `draw_filter`.
+    report : FilterReport
+        Of the same run.
     reason : str
         Why they went.
     n : int
@@ -76,18 +80,19 @@ def draw_cells(
 
     Raises
     ------
-    ValueError
-        When there is no such reason, or its test is off.
+    TypeError, ValueError
+        When there is no such reason, its test is off, or `n` is no number of cells.
     """
+    check_gallery(report, reason, n)
     gallery = choose_gallery(regions, reason, n)
     tests = [test for test in criteria.TESTS if test.reason == reason]
     count = int((regions["reason"] == reason).sum())
     title = f"{human(reason)}: {count:,} of {len(regions):,} regions{percent(count, len(regions))}"
     sheet = Sheet()
-    top: float = sheet.add_title(GAP, GAP, title, rule_of(tests, regions, config))
+    top: float = sheet.add_title(GAP, GAP, title, rule_of(tests, regions, report.config))
     both = np.concatenate(gallery)
     if not both.size:
-        sheet.add_text(GAP, top, "There are no regions to show.", NORMAL)
+        sheet.add_text(GAP, top, "No region was rejected for it.", NORMAL)
         return sheet.finish()
     side = crop_side(regions, both)
     captions: dict[int, str] = {}
@@ -115,6 +120,9 @@ def rule_of(tests: Sequence[criteria.Test], regions: pd.DataFrame, config: Filte
     words = {"min": "below", "max": "above"}
     bounds = [(test, criteria.resolve(test, config, regions)) for test in tests]
     parts = [f"{words[t.bound]} {v:,.6g}" for t, v in bounds if v is not None]
+    if not parts:
+        setting = getattr(config, tests[0].threshold)
+        return f"{tests[0].threshold} is {'off (None)' if setting is None else setting}"
     unit = " mask pixels" if metric == "area" else ""
     return f"{name_of(metric)} {' or '.join(parts)}{unit}; the number is its {name_of(metric)}"
 

@@ -79,13 +79,13 @@ def illustrate(
 
 
 def _sweep(scene: Scene, regions: pd.DataFrame, sweep: Sweep) -> SweepPictures:
-    test = criteria.test_of(sweep.field)
-    numbers = choose_strip(sweep.level, test.bound, sweep.today, sweep.decided, _STRIP)
+    bound = criteria.test_of(sweep.field).bound
+    numbers = choose_strip(sweep.level, bound, sweep.today, sweep.decided, _STRIP)
     sheet = Sheet()
     draw_survivors(sheet.add_axes(TICKS, GAP, _CHART_WIDTH, 1.3 * _CHART_HEIGHT), sweep)
     value = "off" if sweep.today is None else f"{sweep.today:,.6g}"
     alt = f"Regions kept against {name_of(sweep.field)}, now {value}: {sweep.kept_today:,}"
-    crops = _crops(scene, regions, numbers, sweep.level[numbers - 1], test.metric)
+    crops = _crops(scene, regions, numbers, sweep.level[numbers - 1], sweep.unit)
     return SweepPictures(sweep.field, value, _chart(sheet, alt), crops)
 
 

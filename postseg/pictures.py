@@ -176,7 +176,8 @@ def crop_picture(scene: Scene, number: int, box: tuple[int, int, int, int], side
 def _beyond(shape: tuple[int, int], view: View) -> NDArray[np.bool_]:
     """Which pixels of a picture are not of the mask."""
     row, col = (
-        (np.arange(axis.n * axis.repeat) * axis.take // axis.repeat + axis.first) for axis in view
+        np.arange(axis.n * axis.repeat) * axis.take // axis.repeat + axis.first + axis.offset
+        for axis in view
     )
     inside = [(at >= 0) & (at < length) for at, length in zip((row, col), shape, strict=True)]
     return ~np.logical_and.outer(*inside)

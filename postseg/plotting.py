@@ -107,16 +107,20 @@ def draw_filter(scene: Scene, regions: pd.DataFrame, config: FilterConfig) -> Fi
     heights = [_LINE * len(picture.swatches) + 2 * GAP]
     heights += [] if detail is None else [len(detail) + TICKS + 2 * GAP]
     heights += [2 * GAP + _HISTOGRAM + TICKS] * len(metrics)
-    places = _flow(heights, left, top, width, height)
+    counts = {reason: int((regions["reason"] == reason).sum()) for reason in picture.swatches}
+    key = [
+        f"{human(reason) if reason else 'Kept'}: {count:,}{percent(count, total)}"
+        for reason, count in counts.items()
+    ]
+    indent = picture.swatches[""].shape[1] + GAP // 2
+    longest = indent + max(sheet.width_of(text, NORMAL) for text in key)
+    pitch = max(COLUMN + TICKS, longest) + 2 * GAP
+    places = _flow(heights, left, top, width, height, pitch)
 
-    counts = regions["reason"].value_counts()
     key_left, key_top = places.pop(0)
-    for reason, swatch in picture.swatches.items():
-        count = int(counts.get(reason, 0))
+    for swatch, text in zip(picture.swatches.values(), key, strict=True):
         sheet.add_thumbnail(swatch, key_left, key_top, swatch.shape[1], swatch.shape[0])
-        name = human(reason) if reason else "Kept"
-        text = f"{name}: {count:,}{percent(count, total)}"
-        sheet.add_text(key_left + swatch.shape[1] + GAP / 2, key_top, text, NORMAL)
+        sheet.add_text(key_left + indent, key_top, text, NORMAL)
         key_top += _LINE
     if detail is not None:
         at_left, at_top = places.pop(0)
@@ -124,7 +128,9 @@ def draw_filter(scene: Scene, regions: pd.DataFrame, config: FilterConfig) -> Fi
         _add_map(sheet, detail, closer, at_left, at_top + GAP)
         _frame(axes, closer)
     for metric, (at_left, at_top) in zip(metrics, places, strict=True):
-        draw_histogram(sheet.add_axes(at_left, at_top, COLUMN, _HISTOGRAM), metric, regions, config)
+        # the thresholds stand above it
+        chart = sheet.add_axes(at_left, at_top + 2 * GAP, COLUMN, _HISTOGRAM)
+        draw_histogram(chart, metric, regions, config)
     return sheet.finish()
 
 
@@ -148,7 +154,8 @@ def _add_map(sheet: Sheet, pixels: Pixels, view: View, left: float, top: float) 
         rows.first - 0.5,
     )
     axes.imshow(pixels, extent=extent, origin="upper", aspect="auto", interpolation="nearest")
-    axes.tick_params(labelsize=SMALL, colors=FAINT, width=0.5, length=2)
+    axes.tick_params(labelsize=SMALL, colors=FAINT, width=0.5, length=2, pad=3)
+    axes.tick_params(top=False, labeltop=False, right=False, labelright=False)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(
             MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
@@ -168,10 +175,9 @@ def _frame(axes: Axes, view: View) -> None:
 
 
 def _flow(
-    heights: list[int], left: float, top: float, width: float, height: float
+    heights: list[int], left: float, top: float, width: float, height: float, pitch: int
 ) -> list[tuple[float, float]]:
     """Places for the parts around the map: in columns beside it, or below one that is wide."""
-    pitch = COLUMN + TICKS + 2 * GAP
     if width > 1.6 * height:
         n = max(1, int(width // pitch))
         ends = [top + height + TICKS] * n

@@ -23,7 +23,8 @@ class Review(WhatIf):
     """The part of `PostSegmentation` that shows. Figures need the extra ``plot``.
 
     A figure is returned and not shown, and pyplot does not know of it: save it with
-    ``figure.savefig(path)``, or let it be the value of a notebook cell.
+    ``figure.savefig(path)``, or let it be the value of a notebook cell. What is shown is the last
+    filter run; one that a subclass makes without ours cannot be shown.
     """
 
     def plot_filter(self, image: Any = None) -> Figure:
@@ -68,13 +69,13 @@ class Review(WhatIf):
         ValueError
             When there is no such field, or the image does not fit.
         RuntimeError
-            Before a filter run, and where a subclass overrides `filter_cell_by_regionprops`.
+            Before a filter run.
         """
         from postseg import galleries, pictures
 
         run = self._last_run()
         scene = pictures.set_scene(run.measured.runs, run.regions, image)
-        return galleries.draw_sweep(scene, run.regions, self._sweep(field))
+        return galleries.draw_sweep(scene, run.regions, self._sweep(run, field))
 
     def plot_cells(self, reason: str, n: int = 24, image: Any = None) -> Figure:
         """Draw a gallery of cells that were rejected for one reason, and of kept ones next to go.
@@ -92,6 +93,8 @@ class Review(WhatIf):
         ------
         ValueError
             When there is no such reason or its test is off, and when the image does not fit.
+        TypeError
+            When `n` is no whole number.
         RuntimeError
             Before a filter run.
         """
@@ -99,7 +102,7 @@ class Review(WhatIf):
 
         run = self._last_run()
         scene = pictures.set_scene(run.measured.runs, run.regions, image)
-        return galleries.draw_cells(scene, run.regions, run.report.config, reason, n)
+        return galleries.draw_cells(scene, run.regions, run.report, reason, n)
 
     def write_report(
         self,
@@ -130,7 +133,7 @@ class Review(WhatIf):
         OSError
             When the path exists, or cannot be written to.
         RuntimeError
-            Before a filter run, and where a subclass overrides `filter_cell_by_regionprops`.
+            Before a filter run.
         ValueError
             When the image does not fit the masks.
         """
@@ -140,7 +143,8 @@ class Review(WhatIf):
         run = self._last_run()
         scene = pictures.set_scene(run.measured.runs, run.regions, image)
         in_force = [name for name, value in run.report.config if value is not None]
-        shown = illustrating.illustrate(scene, run.regions, run.report, map(self._sweep, in_force))
+        sweeps = (self._sweep(run, field) for field in in_force)
+        shown = illustrating.illustrate(scene, run.regions, run.report, sweeps)
         text = page.render(
             run.report,
             run.regions,
@@ -153,19 +157,25 @@ class Review(WhatIf):
             part.write_text(text, encoding="utf-8")
 
     def _last_run(self) -> filtering.Filtered:
-        if self._cleaned is None:
+        if self._cleaned is not None:
+            return self._cleaned
+        if not self._filters_by_rejections():
             raise RuntimeError(
-                "There is no filter run to show yet: run process_masks_to_shapes() or refilter() "
-                "first."
+                f"{type(self).__name__} overrides filter_cell_by_regionprops(), so which regions "
+                "it rejected is not known; override rejections() instead."
             )
-        return self._cleaned
+        raise RuntimeError(
+            "There is no filter run to show yet: run process_masks_to_shapes() or refilter() first."
+        )
 
-    def _sweep(self, field: str) -> Sweep:
-        with self._step():
-            table = self._measure_input().table
+    def _sweep(self, run: filtering.Filtered, field: str) -> Sweep:
+        """What other values of a threshold would have done in a filter run."""
+        table, config = run.measured.table, dict(run.report.config)
+
+        def count_kept(values: Sequence[Any]) -> NDArray[np.int64]:
+            counts = [self._keeps(table, {**config, field: value}).sum() for value in values]
+            return np.array(counts, dtype=np.int64)
+
+        with self._in_force(config):
             failed = filtering.find_failures(table, self.rejections)
-
-            def count_kept(values: Sequence[Any]) -> NDArray[np.int64]:
-                return self.threshold_sweep(field, values)["kept"].to_numpy(dtype=np.int64)
-
-            return sweep(field, table, self.filter_config, failed, count_kept)
+        return sweep(field, table, run.report.config, failed, count_kept)

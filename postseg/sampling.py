@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from postseg._kernels import runs as kernels
-from postseg.label_image import without_xarray
+from postseg.label_image import is_lazy, without_xarray
 from postseg.runs import Runs
 
 _SMALLEST = 16  # a region that must be seen and covers fewer pixels of the picture is enlarged
@@ -81,8 +81,9 @@ def sample_regions(runs: Runs, view: View, seen: NDArray[np.bool_]) -> NDArray[n
     view : View
         What is shown.
     seen : (n + 1,) array of bool
-        Whether the region must be seen, by number; 0 is background. Such a one is never lost
-        between the pixels that are taken, and drawn larger than it is where it would be tiny.
+        Whether the region must be seen, by number; 0 is background. Such a one is not lost
+        between the pixels that are taken while there is room near it, and drawn larger than it
+        is where it would be tiny.
     """
     inside = slice(*np.searchsorted(runs.row, _span(view.rows)))
     row, start, stop = (part[inside] for part in runs[:3])
@@ -100,17 +101,16 @@ def sample_regions(runs: Runs, view: View, seen: NDArray[np.bool_]) -> NDArray[n
     )
 
     small = _small(shown, seen, view.rows.repeat * view.cols.repeat)
-    few = small[number] & (stop > view.cols.first) & (start < view.cols.first + view.cols.length)
-    if few.any():
-        _paint(
-            shown,
-            (row[few] - view.rows.first) // view.rows.take,
-            (start[few] - view.cols.first) // view.cols.take,
-            (stop[few] - 1 - view.cols.first) // view.cols.take + 1,
-            number[few],
-        )
+    few = seen[number] & (stop > view.cols.first) & (start < view.cols.first + view.cols.length)
+    to_row = (row[few] - view.rows.first) // view.rows.take
+    to_col = (start[few].clip(view.cols.first) - view.cols.first) // view.cols.take
+    to_end = (stop[few] - 1 - view.cols.first) // view.cols.take + 1
+    tiny = small[number[few]]
+    if tiny.any():
+        _paint(shown, to_row[tiny], to_col[tiny], to_end[tiny], number[few][tiny])
+        _move_apart(shown, to_row, to_col, number[few], seen)
     shown = shown.repeat(view.rows.repeat, axis=0).repeat(view.cols.repeat, axis=1)
-    for _ in range(_WIDER if few.any() else 0):
+    for _ in range(_WIDER if tiny.any() else 0):
         _thicken(shown, _small(shown, seen), seen)
     return shown
 
@@ -133,8 +133,33 @@ def _paint(
 ) -> None:
     # the compiled kernel is that of `images.paint`, so that no other is compiled
     row, start, stop = (part.astype(np.int32, copy=False) for part in (row, start, stop))
-    start, stop = start.clip(0, image.shape[1]), stop.clip(0, image.shape[1])
     kernels.paint(0, row.size, row, start, stop, number, 0, 0, image)
+
+
+def _move_apart(
+    shown: NDArray[np.int32],
+    row: NDArray[Any],
+    col: NDArray[Any],
+    number: NDArray[np.int32],
+    seen: NDArray[np.bool_],
+) -> None:
+    """Give each region that others cover the nearest pixel that is free or can be spared."""
+    for down, right in sorted(
+        product((-1, 0, 1), repeat=2), key=lambda step: abs(step[0]) + abs(step[1])
+    ):
+        pixels = np.bincount(shown.ravel(), minlength=seen.size)
+        lost = np.flatnonzero((seen & (pixels == 0))[number])
+        if not lost.size:
+            return
+        to_row = (row[lost] + down).clip(0, shown.shape[0] - 1)
+        place = to_row * shown.shape[1] + (col[lost] + right).clip(0, shown.shape[1] - 1)
+        owner = shown.ravel()[place]
+        # one pixel for each, and from each not more than one at a time
+        giver = np.where(seen[owner], -owner, place)
+        spare = np.flatnonzero(~seen[owner] | (pixels[owner] > 1))
+        for key in (number[lost], giver):
+            spare = spare[np.unique(key[spare], return_index=True)[1]]
+        shown.ravel()[place[spare]] = number[lost[spare]]
 
 
 def _thicken(shown: NDArray[np.int32], small: NDArray[np.bool_], seen: NDArray[np.bool_]) -> None:
@@ -157,8 +182,10 @@ def as_tissue(image: Any, shape: tuple[int, int], view: View) -> Tissue:
         When it does not fit.
     """
     plain = without_xarray(image)
-    if plain is not image and plain.ndim == 3:
-        plain = np.moveaxis(plain, 0, -1)  # SpatialData has the channels first
+    dims = getattr(image, "dims", None)  # a tuple for a DataArray, not for a DataTree
+    named = not isinstance(dims, tuple) or {"y", "x"} <= set(dims)
+    if plain is not image and plain.ndim == 3 and named:
+        plain = np.moveaxis(plain, 0, -1)  # (y, x) are last now, the channels first
     image = plain if hasattr(plain, "ndim") else np.asarray(plain)
     rows, columns = shape
     times = image.shape[0] // rows if image.ndim else 0
@@ -172,7 +199,9 @@ def as_tissue(image: Any, shape: tuple[int, int], view: View) -> Tissue:
     tissue = Tissue(image, times, 0, 255)
     if image.dtype == np.uint8 and image.shape[2:] in ((3,), (4,)):
         return tissue
-    low, high = np.percentile(_sample(tissue, view), (1, 99.8))  # fluorescence is often dim
+    values = _sample(tissue, view)
+    values = values[np.isfinite(values)]
+    low, high = np.percentile(values, (1, 99.8)) if values.size else (0, 1)  # it is often dim
     return tissue._replace(low=float(low), high=float(high))
 
 
@@ -180,6 +209,7 @@ def sample_tissue(tissue: Tissue, view: View) -> Floats:
     """RGB from 0 to 1 at the pixels of a picture, each the mean of up to 4 x 4 of the image."""
     mean = _sample(tissue, view)
     scaled = ((mean - tissue.low) / max(tissue.high - tissue.low, 1e-12)).clip(0, 1)
+    scaled[~np.isfinite(mean)] = 0
     return np.broadcast_to(scaled, (*mean.shape[:2], 3)).astype(np.float32)
 
 
@@ -191,10 +221,12 @@ def _sample(tissue: Tissue, view: View) -> Floats:
         _places(axis, tissue.times, finest).clip(0, length - 1)
         for axis, length in zip(view, lengths, strict=True)
     )
-    samples = np.asarray(tissue.image[row][:, col], dtype=np.float32)
+    if is_lazy(tissue.image):
+        samples = np.asarray(tissue.image[row][:, col], dtype=np.float32)
+    else:
+        samples = tissue.image[np.ix_(row, col)].astype(np.float32)
     blocks = samples.reshape(row.size // finest, finest, col.size // finest, finest, -1)
     mean: Floats = blocks.mean(axis=(1, 3), dtype=np.float32)[..., :3]
-    mean[~np.isfinite(mean)] = 0
     return mean
 
 

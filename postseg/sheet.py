@@ -38,11 +38,6 @@ class Sheet:
         self._boxes.append((axes, (left, top, width, height)))
         return axes
 
-    def add_picture(self, pixels: Pixels, left: float, top: float) -> Axes:
-        """Axes that show a picture in its own size, without ticks."""
-        height, width = pixels.shape[:2]
-        return self.add_thumbnail(pixels, left, top, width, height)
-
     def add_thumbnail(
         self, pixels: Pixels, left: float, top: float, width: float, height: float
     ) -> Axes:
@@ -61,9 +56,17 @@ class Sheet:
         artist = self.figure.text(
             0, 0, text, fontsize=size, color=colour, va="top", transform=self.figure.dpi_scale_trans
         )
+        artist.set_parse_math(False)  # names of reasons are not mathematics
         self._artists.append((artist, left, top))
         extent = artist.get_window_extent()
         return ceil(extent.width), ceil(extent.height)
+
+    def width_of(self, text: str, size: float) -> int:
+        """How wide a text will be."""
+        artist = self.figure.text(0, 0, text, fontsize=size, parse_math=False)
+        width = ceil(artist.get_window_extent().width)
+        artist.remove()
+        return width
 
     def add_title(self, left: float, top: float, text: str, note: str = "") -> int:
         """A line in large type, and one in small type; returns where the next part may begin."""
@@ -74,23 +77,32 @@ class Sheet:
 
     def finish(self) -> Figure:
         """Give the figure its size, and everything its place."""
-        outer = [self._reach(axes, box) for axes, box in self._boxes]
+        starts, ends = [float(GAP)], []
+        for axes, box in self._boxes:
+            start, *end = self._reach(axes, box)
+            starts.append(start)
+            ends.append(end)
         for artist, left, top in self._artists:
             extent = artist.get_window_extent()
-            outer.append((left + extent.width, top + extent.height))
-        width, height = np.ceil(np.max(outer, axis=0)) + GAP
+            ends.append([left + extent.width, top + extent.height])
+        shift = max(0, ceil(GAP / 3 - min(starts)))  # of all, where numbers are long
+        width, height = np.ceil(np.max(ends, axis=0)) + GAP + (shift, 0)
         self.figure.set_size_inches(width / DPI, height / DPI)
         for axes, (left, top, inner_width, inner_height) in self._boxes:
-            box = (left, height - top - inner_height, inner_width, inner_height)
+            box = (left + shift, height - top - inner_height, inner_width, inner_height)
             axes.set_position(np.divide(box, (width, height, width, height)))  # type: ignore[arg-type]
         for artist, left, top in self._artists:
-            artist.set_position((left / DPI, (height - top) / DPI))
+            artist.set_position(((left + shift) / DPI, (height - top) / DPI))
         return self.figure
 
-    def _reach(self, axes: Axes, box: tuple[float, ...]) -> tuple[float, float]:
-        """How far axes, with labels, reach to the right and down."""
+    def _reach(self, axes: Axes, box: tuple[float, ...]) -> tuple[float, float, float]:
+        """Where axes, with labels, begin on the left, and end on the right and below."""
         left, top, width, height = box
         self.figure.set_size_inches(3 * width / DPI, 3 * height / DPI)
         axes.set_position((1 / 3, 1 / 3, 1 / 3, 1 / 3))
         inner, outer = axes.get_window_extent(), axes.get_tightbbox() or axes.bbox
-        return left + width + outer.x1 - inner.x1, top + height + inner.y0 - outer.y0
+        return (
+            left + outer.x0 - inner.x0,
+            left + width + outer.x1 - inner.x1,
+            top + height + inner.y0 - outer.y0,
+        )

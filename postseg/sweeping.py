@@ -14,6 +14,7 @@ from postseg import criteria
 from postseg.config import FilterConfig
 
 _STEPS = 80
+_WITHOUT_END = ("min_absolute_area", "max_area", "max_perimeter_area_ratio", "area_std_filter")
 
 
 class Sweep(NamedTuple):
@@ -44,6 +45,12 @@ class Sweep(NamedTuple):
     kept_today: int
     level: NDArray[np.float64]
     decided: NDArray[np.bool_]
+
+    @property
+    def unit(self) -> str:
+        """What its values are: a metric, or ``"standard deviations"``."""
+        deviations = self.field == "area_std_filter"
+        return "standard deviations" if deviations else criteria.test_of(self.field).metric
 
 
 def sweep(
@@ -101,6 +108,8 @@ def _values(
     marks = [low, high] if today is None else [low, high, today]
     room = 0.1 * (max(marks) - min(marks)) or 0.1 * abs(max(marks)) or 0.1
     values = np.linspace(max(0, min(marks) - room), max(marks) + room, _STEPS)
+    if field not in _WITHOUT_END:
+        values = values.clip(max=1)
     values = np.unique(values if today is None else np.append(values, today))
     return [value for value in values.tolist() if _is_possible(field, value, config)]
 

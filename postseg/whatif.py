@@ -81,16 +81,11 @@ class WhatIf(State):
         with self._step():
             table = self._measure_input().table
 
-            def keeps(thresholds: Mapping[str, Any]) -> NDArray[np.bool_]:
-                with self._in_force(thresholds):
-                    failed = filtering.find_failures(table, self.rejections)
-                return np.asarray(~failed.to_numpy(dtype=bool).any(axis=1))
-
-            kept_now = keeps({})
+            kept_now = self._keeps(table, {})
             number = table.index.to_numpy()
             rows = []
             for value in values:
-                kept = keeps({field: value})
+                kept = self._keeps(table, {field: value})
                 rows.append(
                     {
                         "value": value,
@@ -102,6 +97,12 @@ class WhatIf(State):
                 )
         columns = ["value", "kept", "rejected", "gained", "lost"]
         return pd.DataFrame(rows, columns=columns).set_index("value")
+
+    def _keeps(self, table: pd.DataFrame, thresholds: Mapping[str, Any]) -> NDArray[np.bool_]:
+        """Which of measured regions pass with other thresholds."""
+        with self._in_force(thresholds):
+            failed = filtering.find_failures(table, self.rejections)
+        return np.asarray(~failed.to_numpy(dtype=bool).any(axis=1))
 
     def _measure_input(self) -> filtering.Measured:
         """The masks as assigned, measured once."""

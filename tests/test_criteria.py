@@ -1,14 +1,19 @@
 """The twelve tests, one at a time: what each compares, and on which side a tie falls."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from drawing import OFF, draw, squares
 
-from postseg import FilterConfig, filter_cell_by_regionprops, measure_regions
-from postseg.criteria import rejections, resolve_min_area
+from postseg import FilterConfig, criteria, filter_cell_by_regionprops, measure_regions
+from postseg.criteria import TESTS, TYPICAL, levels, rejections, resolve_min_area
 from postseg.metrics import METRICS
 
+README = Path(__file__).parents[1] / "README.md"
+RANGE_FREE = {"min_absolute_area", "max_area", "max_perimeter_area_ratio", "area_std_filter"}
 REASONS = [
     "tiny_artifacts",
     "too_small",
@@ -175,3 +180,62 @@ def test_outliers_are_too_small_or_too_large():
 
 def test_regions_of_one_label_are_judged_one_by_one():
     assert kept(draw("11.1 11.. ...2"), min_absolute_area=2) == [1]
+
+
+# ---- what is told of the tests
+
+
+@pytest.mark.parametrize("metric", TYPICAL)
+def test_typical_values_are_those_of_the_config_and_of_the_readme(metric):
+    """Both tell a range as "0.7 to 0.9", or only "up to 0.95"."""
+    rows = [line for line in README.read_text(encoding="utf-8").splitlines() if line.count("|") > 3]
+    fields = [test.threshold for test in TESTS if test.metric == metric]
+    told = [FilterConfig.model_fields[field].description for field in fields]
+    told += [row for row in rows for field in fields if f"`{field}`" in row]
+    ranges = [
+        (float(low or 0), float(high))
+        for text in told
+        for low, high in re.findall(r"(?:([\d.]*\d)|[Uu]p) to ([\d.]*\d)", text)
+    ]
+    assert set(ranges) == {TYPICAL[metric]}
+    assert len(ranges) == 2  # one in each
+
+
+def test_metrics_without_a_typical_range_are_told_none():
+    fields = [test.threshold for test in TESTS if test.metric not in TYPICAL]
+    assert set(fields) == {"min_absolute_area", "min_area", "max_area", "area_std_filter"}
+    told = "".join(FilterConfig.model_fields[field].description for field in fields)
+    assert not re.search(r"[Tt]ypical|[Nn]ormal", told)
+
+
+@pytest.mark.parametrize("field", FilterConfig.model_fields)
+def test_every_threshold_has_its_test(field):
+    found = criteria.test_of(field)
+    assert found.threshold == field
+    side = "max" if field == "area_std_filter" else field[:3]
+    assert found.bound == side
+    assert found._replace(bound="min") in [test._replace(bound="min") for test in TESTS]
+
+
+@pytest.mark.parametrize("field", ["area", "max_are", "", "too_small"])
+def test_an_unknown_threshold_is_an_error_that_names_the_known_ones(field):
+    known = ", ".join(FilterConfig.model_fields)
+    with pytest.raises(ValueError, match=f"no threshold '{field}'. Choose one of: {known}."):
+        criteria.test_of(field)
+
+
+@pytest.mark.parametrize("field", sorted({*FilterConfig.model_fields} - {"min_area"}))
+def test_a_region_passes_with_the_threshold_at_its_level_and_not_beyond(field):
+    table = measure_regions(np.hstack([np.pad(CELL, ((0, 6), (1, 1))), squares(11, 13, 5, 28)]))
+    found = levels(field, table)
+    toward = -np.inf if criteria.test_of(field).bound == "max" else np.inf
+    for k, level in enumerate(found):
+        beyond = level * (1 + 1e-9 * np.sign(toward))
+        for value, fails in ((level * (1 - 1e-9 * np.sign(toward)), False), (beyond, True)):
+            if value > 0 and (value <= 1 or field in RANGE_FREE):
+                assert rejections(table, alone(**{field: value})).any(axis=1).iloc[k] == fails
+
+
+def test_levels_of_equal_areas_are_0_deviations():
+    assert levels("area_std_filter", measure_regions(squares(5, 5))).tolist() == [0, 0]
+    assert levels("area_std_filter", measure_regions(np.zeros((2, 2), int))).tolist() == []

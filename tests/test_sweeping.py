@@ -1,0 +1,139 @@
+"""Which values of a threshold are tried, and what is told beside their counts."""
+
+import numpy as np
+import pytest
+from drawing import OFF, squares
+from figures import charts
+from page_samples import ALL_ON, cells, filtered
+
+from postseg import FilterConfig, measure_regions
+from postseg.criteria import rejections
+from postseg.sweeping import sweep
+
+FIELDS = [*FilterConfig.model_fields]
+TABLE = measure_regions(cells(60))
+
+
+def swept(field, table=TABLE, count_kept=lambda values: np.zeros(len(values), int), **thresholds):
+    config = FilterConfig(**thresholds)
+    return sweep(field, table, config, rejections(table, config), count_kept)
+
+
+@pytest.mark.parametrize("thresholds", [{}, OFF, ALL_ON], ids=["default", "off", "all on"])
+@pytest.mark.parametrize("field", FIELDS)
+def test_every_value_is_allowed_and_they_ascend(field, thresholds):
+    result = swept(field, **thresholds)
+    assert result.field == field
+    assert result.value.size == result.kept.size > 10
+    assert (np.diff(result.value) >= 0).all()
+    if field != "min_area":  # whose values are percentiles, in pixels
+        config = FilterConfig(**thresholds)
+        assert all(config.replace(**{field: value}) for value in result.value)
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_each_value_is_tried_and_its_count_stays_beside_it(field):
+    tried = []
+
+    def count_kept(values):
+        tried.extend(values)
+        return np.arange(len(values))
+
+    result = swept(field, count_kept=count_kept)
+    np.testing.assert_array_equal(result.kept, np.arange(len(tried)))
+    if field == "min_area":
+        assert tried == [*range(101)]
+    else:
+        np.testing.assert_array_equal(result.value, tried)
+
+
+def test_min_area_is_swept_in_pixels_over_its_percentiles():
+    result = swept("min_area")
+    np.testing.assert_array_equal(result.value, np.percentile(TABLE["area"], range(101)))
+    assert result.today == TABLE["area"].median() / 2
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_todays_value_is_among_them(field):
+    config = FilterConfig(**ALL_ON).replace(max_solidity=1, max_extent=1, max_eccentricity=0.99)
+    result = swept(field, **dict(config))
+    kept = (~rejections(TABLE, config).any(axis=1)).sum()
+    assert result.kept_today == kept > 0
+    assert result.today == getattr(config, field)
+    assert result.today in result.value or field == "min_area"
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_an_off_threshold_has_no_value_today(field):
+    result = swept(field, **OFF)
+    assert result.today is None
+    assert result.kept_today == len(TABLE)
+    assert not result.decided.any()
+
+
+def test_the_values_span_the_cells_and_today():
+    far = swept("max_area", max_area=5000).value
+    assert far[0] < TABLE["area"].min() + 1
+    assert far[-1] > 5000
+    near = swept("max_area").value
+    assert TABLE["area"].max() < near[-1] < 200
+
+
+@pytest.mark.parametrize(
+    ("fixed", "field"),
+    [
+        ({"min_solidity": 0.9}, "max_solidity"),
+        ({"max_solidity": 0.8}, "min_solidity"),
+        ({"min_extent": 0.9}, "max_extent"),
+        ({"max_extent": 0.8}, "min_extent"),
+        ({"min_area": 121}, "max_area"),
+    ],
+)
+def test_a_sweep_stays_on_its_side_of_the_other_bound(fixed, field):
+    (bound,) = fixed.values()
+    value = swept(field, **fixed).value
+    assert value.size > 3
+    assert (value >= bound).all() if field.startswith("max") else (value <= bound).all()
+
+
+def test_regions_that_other_tests_reject_are_decided():
+    result = swept("max_convexity_deficit")
+    failed = rejections(TABLE, FilterConfig(max_convexity_deficit=None)).any(axis=1)
+    np.testing.assert_array_equal(result.decided, failed)
+    assert 0 < failed.sum() < len(TABLE)
+    np.testing.assert_array_equal(result.level, TABLE["convexity_deficit"])
+
+
+def test_a_test_that_a_subclass_dropped_decides_nothing():
+    config = FilterConfig()
+    failed = rejections(TABLE, config).drop(columns="too_small")
+    result = sweep("min_area", TABLE, config, failed, lambda values: np.array(values, int))
+    np.testing.assert_array_equal(result.decided, failed.any(axis=1))
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_without_regions_there_is_nothing_to_try(field):
+    result = swept(field, measure_regions(np.zeros((5, 5), int)))
+    assert [result.value.size, result.kept.size, result.kept_today, result.level.size] == [0] * 4
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_equal_regions_can_be_swept(field):
+    result = swept(field, measure_regions(squares(12, 12, 12)), **OFF)
+    assert np.isfinite(result.level).all()
+    assert result.value.size > 3
+
+
+def test_an_unknown_threshold_is_an_error_that_names_the_known_ones():
+    with pytest.raises(ValueError, match=r"no threshold 'max_are'.*min_area.*max_area"):
+        swept("max_are")
+
+
+def test_the_end_of_a_ratio_is_tried():
+    post = filtered(squares(12, 13, 14), min_solidity=1.0)  # so that 1 is all there is
+    (line,) = [
+        line
+        for line in charts(post.plot_sweep("max_solidity"))["max solidity"].lines
+        if line.get_label() == "kept"
+    ]
+    assert line.get_xdata().tolist() == [1]
