@@ -12,7 +12,13 @@ from postseg.cli_report import report
 from postseg.cli_verify import verify
 from postseg.exporting import FORMATS, format_of
 from postseg.replacing import replacing
-from postseg.run_options import RunCommand, given_thresholds, read_config, threshold_options
+from postseg.run_options import (
+    RunCommand,
+    given_thresholds,
+    input_options,
+    read_config,
+    threshold_options,
+)
 from postseg.settings import check_name
 from postseg.terminal import Group, step
 
@@ -43,7 +49,7 @@ main.add_command(report)
     metavar="OUT",
     help="Store or file to write, see above; may be repeated.",
 )
-@click.option("--config", type=_PATH, metavar="FILE", help="Thresholds from a .toml or .json file.")
+@input_options
 @click.option(
     "--factor-rescale",
     type=click.IntRange(min=0),
@@ -66,14 +72,6 @@ main.add_command(report)
     default=(0.0, 0.0),
     metavar="ROW COLUMN",
     help="Where the tile lies in its slide, in pixels of the label image.",
-)
-@click.option(
-    "--element", metavar="NAME", help="Labels element of a .zarr INPUT, or array of an .npz."
-)
-@click.option(
-    "--allow-pickle",
-    is_flag=True,
-    help="Read pickled files such as Cellpose's _seg.npy. Runs code from the file!",
 )
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
 @click.option("--quiet", is_flag=True, help="Print nothing but warnings and errors.")

@@ -10,7 +10,13 @@ import click
 
 from postseg.cli_checks import check_places, check_suffix
 from postseg.replacing import is_store
-from postseg.run_options import ThresholdCommand, given_thresholds, read_config, threshold_options
+from postseg.run_options import (
+    ThresholdCommand,
+    given_thresholds,
+    input_options,
+    read_config,
+    threshold_options,
+)
 from postseg.terminal import step
 
 if TYPE_CHECKING:
@@ -24,13 +30,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("-o", "--output", required=True, type=_PATH, metavar="HTML", help="Page to write.")
 @click.option("--image", type=_PATH, metavar="FILE", help="Microscope image to draw on.")
 @click.option("--title", metavar="TEXT", help="Heading of the page; default: the name of SOURCE.")
-@click.option("--config", type=_PATH, metavar="FILE", help="Thresholds from a .toml or .json file.")
-@click.option("--element", metavar="NAME", help="Labels element of a .zarr, or array of an .npz.")
-@click.option(
-    "--allow-pickle",
-    is_flag=True,
-    help="Read pickled files such as Cellpose's _seg.npy. Runs code from the file!",
-)
+@input_options
 @click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
 @click.option("--quiet", is_flag=True, help="Print nothing but warnings and errors.")
 @threshold_options

@@ -222,22 +222,27 @@ def read_labels_element(path: str | Path, element: str | None = None) -> LabelIm
     ValueError
         There is no such element, or there are several.
     """
-    import zarr
-
     path = Path(path)
-    # zarr itself, not spatialdata.read_zarr: that opens every other element too, and logs warnings
-    with reading(path):
-        root = zarr.open_group(path, mode="r", use_consolidated=False)
-        group: Any = root.get("labels")
-        names = sorted(group.group_keys()) if isinstance(group, zarr.Group) else []
-    name = choose(path, "labels element", names, element)
+    root, name = find_labels(path, element)
     with reading(path):
         # OME-Zarr 0.5 keeps its metadata under "ome", earlier versions at the top
-        attributes: Any = group[name].attrs
+        attributes = root[f"labels/{name}"].attrs
         scales = attributes.get("ome", attributes)["multiscales"][0]["datasets"]
-        stored = group[name][scales[0]["path"]]
+        stored = root[f"labels/{name}/{scales[0]['path']}"]
         if stored.nbytes <= _IN_MEMORY:
             return np.asarray(stored[...])
         import dask.array as da
 
         return da.from_array(stored)
+
+
+def find_labels(path: Path, element: str | None) -> tuple[Any, str]:
+    """Open a store, and choose one of its labels elements: the root group, and the name."""
+    import zarr
+
+    # zarr itself, not spatialdata.read_zarr: that opens every other element too, and logs warnings
+    with reading(path):
+        root = zarr.open_group(path, mode="r", use_consolidated=False)
+        group: Any = root.get("labels")
+        names = sorted(group.group_keys()) if isinstance(group, zarr.Group) else []
+    return root, choose(path, "labels element", names, element)

@@ -18,7 +18,7 @@ from postseg.criteria import TESTS
 from postseg.filtering import Measured
 from postseg.identity import as_ids
 from postseg.images import encode, paint
-from postseg.io import choose, read_labels_element, reading
+from postseg.io import find_labels, read_labels_element, reading
 from postseg.label_image import LabelImage, as_label_image, is_lazy
 from postseg.metrics import measure
 from postseg.parallel import limited
@@ -63,11 +63,7 @@ def restore(
         audit do not match, as after a change of one of them.
     """
     path = Path(path)
-    with reading(path):
-        root = zarr.open_group(path, mode="r", use_consolidated=False)
-        labels: Any = root.get("labels")
-        names = sorted(labels.group_keys()) if isinstance(labels, zarr.Group) else []
-    name = choose(path, "labels element", names, element)
+    root, name = find_labels(path, element)
     with reading(path):
         table = _find_table(root, name)
         if table is None:

@@ -81,6 +81,30 @@ def threshold_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def input_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of what is read: thresholds, and which array in which file."""
+    for option in (
+        click.option(
+            "--allow-pickle",
+            is_flag=True,
+            help="Read pickled files such as Cellpose's _seg.npy. Runs code from the file!",
+        ),
+        click.option(
+            "--element",
+            metavar="NAME",
+            help="Labels element of a .zarr INPUT, or array of an .npz.",
+        ),
+        click.option(
+            "--config",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Thresholds from a .toml or .json file.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def given_thresholds(ctx: click.Context, thresholds: dict[str, Any]) -> dict[str, Any]:
     """Of the values of all threshold options, those that stand on the command line."""
     return {

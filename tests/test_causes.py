@@ -9,13 +9,6 @@ from tampering import FACTOR, moved, other, processed, replaced, swapped, tissue
 
 from postseg.verification import verify_elements
 
-# ome-zarr, on its first import by spatialdata 0.7; anndata with pandas 3
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:Call to deprecated class Scaler"),
-    pytest.mark.filterwarnings("ignore:The 'future.infer_string' option is deprecated"),
-    pytest.mark.filterwarnings("ignore:The 'mode.chained_assignment' option is deprecated"),
-]
-
 
 @pytest.fixture(scope="module")
 def good():

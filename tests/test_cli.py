@@ -23,12 +23,6 @@ from postseg.cli import main, run
 from postseg.config import FilterConfig
 from postseg.exporting import FORMATS
 
-# ome-zarr, on its first import by spatialdata 0.7; anndata with pandas 3
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:Call to deprecated class Scaler"),
-    pytest.mark.filterwarnings("ignore:The 'future.infer_string' option is deprecated"),
-]
-
 
 @pytest.fixture
 def masks():

@@ -18,13 +18,9 @@ from postseg.verification import verify_store
 
 FOLDER = os.environ.get("POSTSEG_MASKS")
 FILES = sorted(Path(FOLDER).glob("*.npz")) if FOLDER else []
-# ome-zarr, on its first import by spatialdata 0.7; anndata with pandas 3; zarr, while writing
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:Call to deprecated class Scaler"),
-    pytest.mark.filterwarnings("ignore:The 'future.infer_string' option is deprecated"),
-    pytest.mark.filterwarnings("ignore:The 'mode.chained_assignment' option is deprecated"),
-    pytest.mark.filterwarnings("ignore:zarr v3 autosharding"),
-]
+
+# anndata, when the tests themselves write a store
+pytestmark = pytest.mark.filterwarnings("ignore:zarr v3 autosharding")
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,6 @@ from spatialdata.transformations import Identity, get_transformation
 from postseg.elements import labels_element, shapes_element, write_store
 from postseg.io import read_label_image, read_labels_element
 
-# ome-zarr, on its first import by spatialdata 0.7
-pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated class Scaler")
-
 
 @pytest.fixture
 def image():

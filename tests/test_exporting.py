@@ -26,12 +26,6 @@ from postseg import PostSegmentation
 from postseg.exporting import FORMATS, format_of
 from postseg.tiff import write_label_image
 
-pytestmark = [
-    # ome-zarr, on its first import by spatialdata 0.7; anndata with pandas 3
-    pytest.mark.filterwarnings("ignore:Call to deprecated class Scaler"),
-    pytest.mark.filterwarnings("ignore:The 'future.infer_string' option is deprecated"),
-]
-
 FOLDER = os.environ.get("POSTSEG_MASKS")
 FILES = sorted(Path(FOLDER).glob("*.npz")) if FOLDER else []
 NAMES = ["c.geojson", "c.parquet", "c.geoparquet", "c.regions.parquet", "c.csv", "c.tif", "c.tiff"]

@@ -24,12 +24,6 @@ from postseg.verification import verify_elements
 
 XY = ("x", "y")
 EVERY = set(range(1, 21))
-# ome-zarr, on its first import by spatialdata 0.7; anndata with pandas 3
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:Call to deprecated class Scaler"),
-    pytest.mark.filterwarnings("ignore:The 'future.infer_string' option is deprecated"),
-    pytest.mark.filterwarnings("ignore:The 'mode.chained_assignment' option is deprecated"),
-]
 
 
 @pytest.fixture(scope="module")
