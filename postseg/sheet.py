@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from math import ceil
 from typing import Any
 
@@ -14,6 +15,15 @@ GAP = 24  # around and between parts
 TICKS = 84  # left of axes and below them, for their labels
 
 
+class NotebookFigure(Figure):
+    """A figure that any notebook shows as the value of a cell, without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        written = io.BytesIO()
+        self.savefig(written, format="png")
+        return written.getvalue()
+
+
 class Sheet:
     """A figure that grows with what is put on it.
 
@@ -24,7 +34,7 @@ class Sheet:
     """
 
     def __init__(self) -> None:
-        self.figure = Figure(dpi=DPI, facecolor="white")
+        self.figure = NotebookFigure(dpi=DPI, facecolor="white")
         self.figure.set_layout_engine("none")  # whatever the user's settings are
         self._boxes: list[tuple[Axes, tuple[float, ...]]] = []
         self._artists: list[tuple[Any, float, float]] = []

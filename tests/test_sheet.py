@@ -1,9 +1,12 @@
 """A figure laid out in pixels: everything is where it was put, and nothing is cut."""
 
+import io
+
 import numpy as np
 import pytest
 from figures import faults, rendered
 from matplotlib import rc_context
+from PIL import Image
 
 from postseg.charts import DPI, LARGE
 from postseg.sheet import GAP, TICKS, Sheet
@@ -105,3 +108,11 @@ def test_a_layout_of_the_users_does_not_move_anything(engine):
         figure = sheet.finish()
         rendered(figure)
     assert place(figure, axes)[:2] == pytest.approx((100, 50))
+
+
+def test_a_notebook_shows_it_by_itself():
+    sheet = Sheet()
+    sheet.add_thumbnail(noise(40, 60), 10, 10, 60, 40)
+    figure = sheet.finish()
+    with Image.open(io.BytesIO(figure._repr_png_())) as shown:
+        np.testing.assert_array_equal(np.asarray(shown.convert("RGB")), rendered(figure))
