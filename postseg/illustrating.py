@@ -15,7 +15,7 @@ from postseg.choosing import BOX, Numbers, choose_detail, choose_gallery, choose
 from postseg.galleries import rule_of
 from postseg.page import Crop, GalleryPictures, Picture, Pictures, SweepPictures
 from postseg.painting import Pixels
-from postseg.pictures import Scene, crop_picture, filter_picture, square, whole
+from postseg.pictures import Scene, crop_picture, filter_picture, frame, square, whole
 from postseg.plotting import COLUMN, needs_detail
 from postseg.report import FilterReport, human
 from postseg.sheet import GAP, TICKS, Sheet
@@ -45,13 +45,15 @@ def illustrate(
         One for each threshold to be shown.
     """
     view = whole(scene.runs.shape)
-    overview = filter_picture(scene, view)
+    pixels, swatches = filter_picture(scene, view)
     first_row, first_col, side = choose_detail(regions, scene.runs.shape)
     detail = None
     if needs_detail(regions, view, side):
-        pixels = filter_picture(scene, square(first_row, first_col, side, COLUMN)).pixels
+        closer = square(first_row, first_col, side, COLUMN)
         place = f"rows {first_row:,} to {first_row + side:,}, columns {first_col:,} to "
-        detail = _picture(scene, pixels, f"A closer look at {place}{first_col + side:,}")
+        place = f"A closer look at the frame: {place}{first_col + side:,}"
+        detail = _picture(scene, filter_picture(scene, closer).pixels, place)
+        pixels = frame(pixels, view, closer)
     counts = f"{report.passed:,} of {report.total:,} regions kept"
     histograms = []
     for metric in metrics_in_use(report.config):
@@ -65,9 +67,9 @@ def illustrate(
         alt = f"Histogram of the {name_of(metric)}, kept and rejected regions stacked"
         histograms.append((metric, _chart(sheet, alt)))
     return Pictures(
-        overview=_picture(scene, overview.pixels, f"The label image: {counts}"),
+        overview=_picture(scene, pixels, f"The label image: {counts}"),
         detail=detail,
-        swatches={reason: _png(pixels) for reason, pixels in overview.swatches.items()},
+        swatches={reason: _png(swatch) for reason, swatch in swatches.items()},
         histograms=histograms,
         sweeps=[_sweep(scene, regions, sweep) for sweep in sweeps],
         galleries=[

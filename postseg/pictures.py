@@ -183,6 +183,21 @@ def _beyond(shape: tuple[int, int], view: View) -> NDArray[np.bool_]:
     return ~np.logical_and.outer(*inside)
 
 
+def frame(pixels: Pixels, view: View, part: View) -> Pixels:
+    """Mark on a picture the part that another view shows; visible on light and on dark."""
+    inside = np.zeros(pixels.shape[:2], np.int64)
+    inside[
+        tuple(
+            slice(*((np.array([0, b.length]) + b.first - a.first) * a.repeat // a.take).tolist())
+            for a, b in zip(view, part, strict=True)
+        )
+    ] = 1
+    marked = pixels.copy()
+    marked[edges_of(inside, 4)] = 255
+    marked[edges_of(inside, 2)] = 40
+    return marked
+
+
 def square(first_row: int, first_col: int, side: int, pixels: int = 0) -> View:
     """The view of a square of mask pixels, as large as a crop or as many `pixels` at most."""
     pixels = pixels or _CROP_SIDE

@@ -8,7 +8,8 @@ from skimage.color import rgb2lab
 
 from postseg import pictures
 from postseg.images import encode
-from postseg.pictures import crop_picture, filter_picture, set_scene, square, whole
+from postseg.pictures import crop_picture, filter_picture, frame, set_scene, square, whole
+from postseg.sampling import Axis, View
 from postseg.styles import BEYOND, KEPT, OTHER, PALE, PLAIN, STYLES
 
 
@@ -247,3 +248,15 @@ def test_on_tissue_a_region_has_a_line_in_its_colour_and_a_white_one_around(reas
         expected[first:last, first:last] = ink
     expected[[[43], [44], [105], [106]], [43, 44, 105, 106]] = 90 / 255  # corners are left out
     np.testing.assert_allclose(pixels, expected, atol=0.003)
+
+
+def test_a_frame_marks_what_another_view_shows():
+    pixels = np.full((30, 40, 3), 128, np.uint8)  # of every second pixel of a mask of 60 x 80
+    view = View(Axis(0, 60, 2, 1), Axis(0, 80, 2, 1))
+    marked = frame(pixels, view, View(Axis(10, 24, 1, 3), Axis(20, 30, 1, 3)))
+    dark = (marked == 40).all(axis=2)
+    assert dark.any(axis=1).nonzero()[0].tolist() == [*range(5, 17)]
+    assert dark.any(axis=0).nonzero()[0].tolist() == [*range(10, 25)]
+    np.testing.assert_array_equal(marked[9:13, 14:21], pixels[9:13, 14:21])
+    np.testing.assert_array_equal(marked[:5], pixels[:5])
+    assert (pixels == 128).all()
