@@ -400,7 +400,7 @@ def test_interrupt(folder, monkeypatch):
     assert list(sd.read_zarr("out.zarr").labels) == ["labels"]
 
 
-@pytest.mark.filterwarnings("default")
+@pytest.mark.filterwarnings("default::UserWarning")
 def test_warnings_are_shown_as_lines_once(folder, monkeypatch, masks):
     def read(*args, **kwargs):
         for _ in range(2):
