@@ -62,7 +62,7 @@ def draw_histogram(axes: Axes, metric: str, regions: pd.DataFrame, config: Filte
     values = regions[metric].to_numpy(dtype=float)
     reasons = regions["reason"].to_numpy(dtype=object)
     thresholds = {
-        (test.bound, value)
+        (test.threshold, value)
         for test in criteria.TESTS
         if test.metric == metric
         and (value := criteria.resolve(test, config, regions)) is not None
@@ -92,7 +92,20 @@ def draw_histogram(axes: Axes, metric: str, regions: pd.DataFrame, config: Filte
             label=reason or "kept",
         )
         bottom = bottom + counts
-    _mark_thresholds(axes, metric, sorted(thresholds, key=lambda item: item[1]))
+    _mark_thresholds(axes, sorted(thresholds, key=lambda item: item[1]))
+    beyond = int((values > edges[-1]).sum())
+    if beyond:
+        axes.annotate(
+            f"{beyond:,} beyond →",
+            (1, 1),
+            (-2, -2),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            ha="right",
+            va="top",
+            fontsize=SMALL,
+            color=FAINT,
+        )
     axes.set_ylim(0, 1.05 * max(1, bottom.max()))
     _style(axes)
     note = " (mask pixels)" if metric == "area" else " (shaded: typical)"
@@ -106,7 +119,7 @@ def _limits(values: NDArray[np.float64], thresholds: list[float]) -> tuple[float
     low, high = values.min(), values.max()
     near_low, middle, near_high = np.quantile(values, (0.01, 0.5, 0.99))
     # a few giants, or one far threshold, must not press all others into one bin
-    thresholds = [value for value in thresholds if value <= 3 * high]
+    thresholds = [value for value in thresholds if value <= 3 * near_high]
     marks = [near_low, near_high, *thresholds]
     low = max(low, middle - 2 * (middle - min(marks)))
     high = min(high, middle + 2 * (max(marks) - middle))
@@ -124,20 +137,20 @@ def _bins(metric: str, low: float, high: float, n: int) -> NDArray[np.float64]:
     return np.asarray(first - 0.5 + width * np.arange(np.ceil((high - first) / width) + 1))
 
 
-def _mark_thresholds(axes: Axes, metric: str, thresholds: list[tuple[str, float]]) -> None:
-    """A line for each, and its value above it."""
+def _mark_thresholds(axes: Axes, thresholds: list[tuple[str, float]]) -> None:
+    """A line for each, and its name and value above it."""
     left, right = axes.get_xlim()
     box = axes.get_window_extent()
     to_points = 72 / axes.figure.dpi
     texts = []
-    for bound, value in thresholds:
+    for name, value in thresholds:
         # one far away would press all regions into one bin
         arrow = "" if left <= value <= right else " →"
         if not arrow:
-            axes.axvline(value, color=INK, linewidth=1, linestyle=_DASHED, zorder=3, label=bound)
+            axes.axvline(value, color=INK, linewidth=1, linestyle=_DASHED, zorder=3, label=name)
         texts.append(
             axes.annotate(
-                f"{bound} {value:,.6g}{arrow}",
+                f"{name} {value:,.6g}{arrow}",
                 (0, 1),
                 (0, 2),
                 xycoords="axes fraction",
@@ -148,7 +161,7 @@ def _mark_thresholds(axes: Axes, metric: str, thresholds: list[tuple[str, float]
             )
         )
     widths = [text.get_window_extent().width + 8 for text in texts]
-    n_lines = 1 if sum(widths) <= box.width else 2
+    n_lines = next(n for n in (1, 2, 3) if n == 3 or _longest(widths, n) <= box.width)
     for line in range(n_lines):  # each near its line, in order, and within the axes
         end, room = 0.0, sum(widths[line::n_lines])
         for k in range(line, len(texts), n_lines):
@@ -157,6 +170,10 @@ def _mark_thresholds(axes: Axes, metric: str, thresholds: list[tuple[str, float]
             end = max(end, min(at - widths[k] / 2, box.width - room - widths[k]))
             texts[k].set_position((end * to_points, 2 + 10 * line))
             end += widths[k]
+
+
+def _longest(widths: list[float], n_lines: int) -> float:
+    return max((sum(widths[line::n_lines]) for line in range(n_lines)), default=0)
 
 
 def draw_survivors(axes: Axes, sweep: Sweep) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from postseg import criteria
+from postseg.config import suggestion
 from postseg.report import FilterReport
 
 BOX = ["min_row", "min_col", "max_row", "max_col"]
@@ -40,9 +41,10 @@ def check_gallery(report: FilterReport, reason: str, n: int) -> None:
         raise TypeError(f"n is {n!r}; give a whole number of cells to show, 1 or more.")
     if n < 1:
         raise ValueError(f"n is {n!r}; give a number of cells to show, 1 or more.")
+    if not isinstance(reason, str):
+        raise TypeError(f"reason is {reason!r:.100}; give one of: {', '.join(report.rejected)}.")
     if reason not in report.rejected:
-        known = ", ".join(report.rejected)
-        raise ValueError(f"There is no reason {reason!r}. Choose one of: {known}.")
+        raise ValueError(f"There is no reason {reason!r}{suggestion(reason, report.rejected)}")
     fields = [test.threshold for test in criteria.TESTS if test.reason == reason]
     if fields and not report.rejected[reason] and getattr(report.config, fields[0]) is None:
         raise ValueError(

@@ -28,7 +28,12 @@ _PATH = click.Path(path_type=Path)
 @click.command(cls=ThresholdCommand)
 @click.argument("source", metavar="STORE.zarr|INPUT", type=_PATH)
 @click.option("-o", "--output", required=True, type=_PATH, metavar="HTML", help="Page to write.")
-@click.option("--image", type=_PATH, metavar="FILE", help="Microscope image to draw on.")
+@click.option(
+    "--image",
+    type=_PATH,
+    metavar="FILE",
+    help="Microscope image to draw on: as large as the label image, or an integer multiple.",
+)
 @click.option("--title", metavar="TEXT", help="Heading of the page; default: the name of SOURCE.")
 @input_options
 @click.option("--overwrite", is_flag=True, help="Replace an output that exists.")

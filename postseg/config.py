@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -178,6 +178,13 @@ class FilterConfig(BaseModel):
         if not isinstance(data, dict):
             raise ValueError(f"{path} must hold a table of thresholds, e.g. max_area = 2000")
         return cls(**data)
+
+
+def suggestion(name: Any, known: Iterable[str]) -> str:
+    """How an error about an unknown name goes on: what was probably meant, and what there is."""
+    near = difflib.get_close_matches(str(name).lower().replace(" ", "_"), known, n=1)
+    hint = f": did you mean {near[0]!r}?" if near else "."
+    return f"{hint} Choose one of: {', '.join(known)}."
 
 
 def check_config(config: Any) -> FilterConfig:

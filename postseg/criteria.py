@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from postseg.config import FilterConfig
+from postseg.config import FilterConfig, suggestion
 
 
 class Test(NamedTuple):
@@ -146,8 +146,9 @@ def test_of(field: str) -> Test:
         if test.threshold == field:
             # two bounds of one width: a region is kept up to a distance from the mean
             return test._replace(bound="max") if field == "area_std_filter" else test
-    known = ", ".join(FilterConfig.model_fields)
-    raise ValueError(f"There is no threshold {field!r}. Choose one of: {known}.")
+    raise ValueError(
+        f"There is no threshold {field!r}{suggestion(field, FilterConfig.model_fields)}"
+    )
 
 
 def levels(field: str, regions: pd.DataFrame) -> NDArray[np.float64]:

@@ -37,9 +37,8 @@ def draw_sweep(scene: Scene, regions: pd.DataFrame, sweep: Sweep) -> Figure:
     sheet = Sheet()
     left = GAP + TICKS
     pitch = _THUMBNAIL + GAP // 3
-    top = sheet.add_title(
-        left, GAP, f"{name_of(sweep.field)}: {kept:,} of {len(regions):,} regions kept now"
-    )
+    title = f"{name_of(sweep.field)}: {kept:,} of {len(regions):,} regions kept now"
+    top = sheet.add_title(left, GAP, title, sweep.note)
     width = _ACROSS * pitch + GAP
     draw_survivors(sheet.add_axes(left, top, width, _CHART), sweep)
     top += _CHART + TICKS + GAP
@@ -50,7 +49,7 @@ def draw_sweep(scene: Scene, regions: pd.DataFrame, sweep: Sweep) -> Figure:
         "Rejected by this threshold, from just to clearly": numbers[~is_kept],
     }
     if sweep.today is None:
-        groups = {"Off now. These would go first, the last one before all others": numbers}
+        groups = {"Off now. If it were on, these would go, the last one first": numbers}
     side, captions = crop_side(regions, numbers), dict(zip(numbers.tolist(), values, strict=True))
     for heading, group in groups.items():
         if len(group):
@@ -104,7 +103,7 @@ def draw_cells(
     shown = f"{len(gallery.rejected):,} of {count:,}" if len(gallery.rejected) < count else "all"
     for heading, numbers in {
         f"Rejected ({shown}){barely}": gallery.rejected,
-        "Kept, the next ones to go first": gallery.nearly,
+        "Kept, the nearest first": gallery.nearly,
     }.items():
         if numbers.size:
             sheet.add_text(GAP, top, heading, NORMAL)

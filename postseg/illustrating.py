@@ -59,7 +59,7 @@ def illustrate(
     for metric in metrics_in_use(report.config):
         sheet = Sheet()
         draw_histogram(
-            sheet.add_axes(TICKS, 2 * GAP, _CHART_WIDTH, _CHART_HEIGHT),
+            sheet.add_axes(TICKS, 3 * GAP, _CHART_WIDTH, _CHART_HEIGHT),
             metric,
             regions,
             report.config,
@@ -88,7 +88,7 @@ def _sweep(scene: Scene, regions: pd.DataFrame, sweep: Sweep) -> SweepPictures:
     value = "off" if sweep.today is None else f"{sweep.today:,.6g}"
     alt = f"Regions kept against {name_of(sweep.field)}, now {value}: {sweep.kept_today:,}"
     crops = _crops(scene, regions, numbers, sweep.level[numbers - 1], sweep.unit)
-    return SweepPictures(sweep.field, value, _chart(sheet, alt), crops)
+    return SweepPictures(sweep.field, value, sweep.note, _chart(sheet, alt), crops)
 
 
 def _gallery(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
@@ -41,6 +42,11 @@ def as_label_image(masks: Any) -> LabelImage:
         raise TypeError(
             "masks is a masked array; say what its hidden pixels are, e.g. masks.filled(0) for "
             "background."
+        )
+    if isinstance(masks, str | PathLike):
+        raise TypeError(
+            f"masks is the path {str(masks)!r}; read it first, e.g. with "
+            "postseg.io.read_label_image()."
         )
     try:
         image = _array(without_xarray(masks))

@@ -29,24 +29,14 @@ _DEFINITIONS = {
     "area": "pixels of the label image",
     "eccentricity": "0 is a circle, 1 a line",
     "perimeter": "length of the boundary, in pixels",
-    "solidity": "area / area of the convex hull",
-    "extent": "area / area of the bounding box",
-    "compactness": "4π area / perimeter²",
-    "convexity_deficit": "1 - solidity",
-    "perimeter_area_ratio": "perimeter / √area",
-}
-_STATISTICS = {
-    "min": "min",
-    "q10": "10%",
-    "q25": "25%",
-    "median": "median",
-    "mean": "mean",
-    "q75": "75%",
-    "q90": "90%",
-    "max": "max",
-    "std": "std",
+    "solidity": "share of its convex hull that a region fills",
+    "extent": "share of its bounding box that a region fills",
+    "compactness": "4π area / perimeter², about 1 for a disc, less for ragged outlines",
+    "convexity_deficit": "share of its convex hull that is missing: notches, half-moons",
+    "perimeter_area_ratio": "perimeter / √area, about 3.5 for a disc",
 }
 _KINDS = {b"\x89PNG": "png", b"\xff\xd8": "jpeg"}
+_STATISTICS = ("min", "median", "mean", "max", "std")
 
 
 class Picture(NamedTuple):
@@ -86,6 +76,8 @@ class SweepPictures(NamedTuple):
         Of `FilterConfig`.
     value : str
         In force, "off" if there is none.
+    note : str
+        What one should know of it, or nothing.
     chart : Picture
         Survivors against the threshold.
     crops : list of Crop
@@ -94,6 +86,7 @@ class SweepPictures(NamedTuple):
 
     field: str
     value: str
+    note: str
     chart: Picture
     crops: list[Crop]
 

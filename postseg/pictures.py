@@ -120,6 +120,9 @@ def filter_picture(scene: Scene, view: View) -> FilterPicture:
     looks = {"": [1] if outlined else [1, 2, 3]}
     looks |= {reason: [len(PALE) + k] for k, reason in enumerate(scene.styles, 1)}
     swatches = {name: paint_swatch(look, inks, canvas) for name, look in looks.items()}
+    if outlined:  # the other half as in the charts
+        half = swatches[""].shape[1] // 2
+        swatches[""][3:-3, half:-3] = [*bytes.fromhex(KEPT)]
     return FilterPicture(pixels, swatches)
 
 
@@ -163,6 +166,8 @@ def crop_picture(scene: Scene, number: int, box: tuple[int, int, int, int], side
     beyond = _beyond(scene.runs.shape, view)
     ink = np.where(shown == number, 2, np.where(beyond, 3, shown > 0)).astype(np.int64)
     if scene.tissue is None:
+        # as if it had the highest number, so that its edge is drawn all around
+        shown = np.where(shown == number, scene.look.size, shown)
         return paint_inks(shown, ink, inks, np.ones((1, 1, 3), np.float32))
     pixels = (255 * sample_tissue(scene.tissue, view)).round().astype(np.uint8)
     pixels[beyond] = 255 * rgb[3]

@@ -104,9 +104,9 @@ def draw_filter(scene: Scene, regions: pd.DataFrame, config: FilterConfig) -> Fi
     first_row, first_col, side = choose_detail(regions, scene.runs.shape)
     closer = square(first_row, first_col, side, COLUMN)
     detail = filter_picture(scene, closer).pixels if needs_detail(regions, view, side) else None
-    heights = [_LINE * len(picture.swatches) + 2 * GAP]
+    heights = [_LINE * len(picture.swatches) + GAP]
     heights += [] if detail is None else [len(detail) + TICKS + 2 * GAP]
-    heights += [2 * GAP + _HISTOGRAM + TICKS] * len(metrics)
+    heights += [3 * GAP + _HISTOGRAM + TICKS] * len(metrics)
     counts = {reason: int((regions["reason"] == reason).sum()) for reason in picture.swatches}
     key = [
         f"{human(reason) if reason else 'Kept'}: {count:,}{percent(count, total)}"
@@ -124,12 +124,12 @@ def draw_filter(scene: Scene, regions: pd.DataFrame, config: FilterConfig) -> Fi
         key_top += _LINE
     if detail is not None:
         at_left, at_top = places.pop(0)
-        sheet.add_text(at_left, at_top, "Closer, where the frame is", SMALL, FAINT)
+        sheet.add_text(at_left, at_top, "The framed part, closer", SMALL, FAINT)
         _add_map(sheet, detail, closer, at_left, at_top + GAP)
         _frame(axes, closer)
     for metric, (at_left, at_top) in zip(metrics, places, strict=True):
         # the thresholds stand above it
-        chart = sheet.add_axes(at_left, at_top + 2 * GAP, COLUMN, _HISTOGRAM)
+        chart = sheet.add_axes(at_left, at_top + 3 * GAP, COLUMN, _HISTOGRAM)
         draw_histogram(chart, metric, regions, config)
     return sheet.finish()
 

@@ -271,5 +271,6 @@ class PostSegmentation(Review, HandOver):
 
     def _why_empty(self) -> str:
         if self.filter_report is not None and not self.filter_report.passed:
-            return filtering.why_nothing_passed(self.filter_report)
+            why = filtering.why_nothing_passed(self.filter_report)
+            return f"{why} To look at them, run refilter() and plot_filter()."
         return "No cell is left: filter_cell_by_regionprops() returned masks without any."

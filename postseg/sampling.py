@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from itertools import product
 from math import ceil
+from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from postseg.runs import Runs
 
 _SMALLEST = 16  # a region that must be seen and covers fewer pixels of the picture is enlarged
 _WIDER = 2  # pixels on all sides, at most
+_COLOURS = (1, 3, 4)  # channels of a grey, an RGB and an RGBA image
 _FINEST = 4  # samples of the microscope image a pixel of the picture, along each axis
 
 Floats = NDArray[np.float32]
@@ -178,23 +180,29 @@ def as_tissue(image: Any, shape: tuple[int, int], view: View) -> Tissue:
 
     Raises
     ------
-    ValueError
-        When it does not fit.
+    TypeError, ValueError
+        When it is a path, or does not fit.
     """
+    if isinstance(image, str | PathLike):
+        raise TypeError(
+            f"image is the path {str(image)!r}; read it first, e.g. with skimage.io.imread()."
+        )
     plain = without_xarray(image)
     dims = getattr(image, "dims", None)  # a tuple for a DataArray, not for a DataTree
     named = not isinstance(dims, tuple) or {"y", "x"} <= set(dims)
     if plain is not image and plain.ndim == 3 and named:
         plain = np.moveaxis(plain, 0, -1)  # (y, x) are last now, the channels first
     image = plain if hasattr(plain, "ndim") else np.asarray(plain)
+    if image.ndim == 3 and image.shape[0] in _COLOURS and image.shape[2] not in _COLOURS:
+        image = np.moveaxis(image, 0, -1)
     rows, columns = shape
     times = image.shape[0] // rows if image.ndim else 0
     fits = times > 0 and image.shape[:2] == (times * rows, times * columns)
-    if not fits or image.shape[2:] not in ((), (1,), (3,), (4,)):
+    if not fits or (image.ndim != 2 and image.shape[2:] not in ((1,), (3,), (4,))):
         raise ValueError(
             f"The image has the shape {image.shape}, but must be grey or RGB (colours last) and "
-            f"{rows} x {columns} pixels, like the masks, or an integer multiple of that. Of other "
-            "images choose one channel, or three."
+            f"{rows} x {columns} pixels, like the masks, or an integer multiple of that. Of an "
+            "image with other channels pass one, e.g. image[0], or three, as colours."
         )
     tissue = Tissue(image, times, 0, 255)
     if image.dtype == np.uint8 and image.shape[2:] in ((3,), (4,)):

@@ -29,8 +29,8 @@ _SPARE_STYLES = [  # for the reasons of subclasses
     for style in product((_YELLOW, _TEAL, _INDIGO, _GREEN, _MAGENTA), (LINES, CHECKS))
     if style not in STYLES.values()
 ]
-KEPT, OTHER, BEYOND = "B5CCE4", "E6E6E6", "F7F7F7"
-PALE = ["BBCCEE", "CCEEFF", "CCDDAA", "FFCCCC", "DDDDDD"]
+KEPT, OTHER, BEYOND = "BBCCEE", "E6E6E6", "F7F7F7"
+PALE = ["BBCCEE", "CCEEFF", "CCDDAA", "D8D0E8", "DDDDDD"]
 
 Style = tuple[str, int]
 

@@ -52,6 +52,23 @@ class Sweep(NamedTuple):
         deviations = self.field == "area_std_filter"
         return "standard deviations" if deviations else criteria.test_of(self.field).metric
 
+    @property
+    def note(self) -> str:
+        """What one should know before one sets it, or nothing."""
+        notes = []
+        if self.today is not None and not self._decides_now():
+            notes.append("It rejects nothing that other tests keep.")
+        if self.field == "min_area":
+            notes.append(
+                "As a setting, a number from 0 to 100 is a percentile of the areas; for a floor "
+                "below 100 pixels use min_absolute_area."
+            )
+        return " ".join(notes)
+
+    def _decides_now(self) -> bool:
+        sign = 1 if criteria.test_of(self.field).bound == "min" else -1
+        return bool((sign * (self.level - (self.today or 0)) < 0)[~self.decided].any())
+
 
 def sweep(
     field: str,

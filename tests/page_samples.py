@@ -88,7 +88,7 @@ def pictures_of(post):
         detail=Picture(png(600, 400, "beige"), "A part of it", 600, 400),
         swatches={reason: png(34, 14, "teal") for reason in colours},
         histograms=[("area", chart), ("solidity", chart)],
-        sweeps=[SweepPictures("min_absolute_area", "50", chart, near)],
+        sweeps=[SweepPictures("min_absolute_area", "50", "A note.", chart, near)],
         galleries=galleries,
     )
 

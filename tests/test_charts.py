@@ -167,8 +167,8 @@ def positions(axes):
 def test_min_area_is_drawn_at_the_pixels_it_comes_to(min_area, pixels):
     regions = table([10, 60, 110], "area")
     axes = histogram("area", regions, min_area=min_area, min_absolute_area=None)
-    assert positions(axes) == [(pixels, "min")]
-    assert [text.get_text() for text in axes.texts] == [f"min {pixels}"]
+    assert positions(axes) == [(pixels, "min_area")]
+    assert [text.get_text() for text in axes.texts] == [f"min_area {pixels}"]
 
 
 def test_the_standard_deviations_are_two_lines():
@@ -176,24 +176,29 @@ def test_the_standard_deviations_are_two_lines():
     only = {"min_area": None, "min_absolute_area": None}
     lower, upper = (areas.mean() + sign * 2 * areas.std() for sign in (-1, 1))
     axes = histogram("area", table(areas, "area"), **only, area_std_filter=2)
-    assert positions(axes) == [(pytest.approx(lower), "min"), (pytest.approx(upper), "max")]
+    assert [label for _, label in positions(axes)] == ["area_std_filter"] * 2
+    assert [x for x, _ in positions(axes)] == pytest.approx([lower, upper])
 
 
 def test_no_line_lies_below_zero():
     only = {"min_area": None, "min_absolute_area": None}
     axes = histogram("area", table([1, 1, 1, 200], "area"), **only, area_std_filter=3)
-    assert [label for _, label in positions(axes)] == ["max"]
+    assert [label for _, label in positions(axes)] == ["area_std_filter"]
     assert axes.get_xlim()[0] >= -0.5
 
 
 @pytest.mark.parametrize(
     ("metric", "thresholds", "expected"),
     [
-        ("solidity", {"min_solidity": 0.7, "max_solidity": 0.98}, [(0.7, "min"), (0.98, "max")]),
+        (
+            "solidity",
+            {"min_solidity": 0.7, "max_solidity": 0.98},
+            [(0.7, "min_solidity"), (0.98, "max_solidity")],
+        ),
         (
             "area",
             {"min_absolute_area": 9, "max_area": 290},
-            [(9, "min"), (50, "min"), (290, "max")],
+            [(9, "min_absolute_area"), (50, "min_area"), (290, "max_area")],
         ),
     ],
 )
@@ -208,8 +213,8 @@ def test_thresholds_are_lines_with_their_values_above(metric, thresholds, expect
 
 def test_a_threshold_far_beyond_all_regions_is_told_and_does_not_press_them_together():
     axes = histogram("area", table([90, 100, 110], "area"), max_area=20_000)
-    assert [label for _, label in positions(axes)] == ["min"]  # of both, 50
-    assert "max 20,000 →" in [text.get_text() for text in axes.texts]
+    assert {label for _, label in positions(axes)} == {"min_absolute_area", "min_area"}
+    assert "max_area 20,000 →" in [text.get_text() for text in axes.texts]
     assert axes.get_xlim()[1] < 150
 
 
@@ -240,7 +245,14 @@ def test_without_regions_there_are_no_lines_that_follow_them():
     nothing = np.zeros((9, 9), int)
     assert lines(charts(filtered(nothing, min_absolute_area=None).plot_filter())["area"]) == {}
     deviations = filtered(nothing, area_std_filter=2.5).plot_filter()
-    assert lines(charts(deviations)["area"]) == {"min": 50}
+    assert lines(charts(deviations)["area"]) == {"min_absolute_area": 50}
+
+
+def test_what_lies_beyond_the_axis_is_counted():
+    axes = histogram("area", table([*range(90, 111)] * 20 + [5000, 6000], "area"), max_area=120)
+    assert axes.texts[-1].get_text() == "2 beyond →"
+    assert axes.get_xlim()[1] < 500
+    assert "beyond" not in histogram("area", table([90, 100], "area")).texts[-1].get_text()
 
 
 # ---- survivors

@@ -74,7 +74,7 @@ def test_rejected_cells_come_from_barely_to_clearly_and_kept_ones_next_to_go_fir
     headings = [text for text in texts(figure) if re.match("Rejected|Kept", text)]
     assert headings == [
         "Rejected (all), from barely to clearly",
-        "Kept, the next ones to go first",
+        "Kept, the nearest first",
     ]
 
 
@@ -159,8 +159,13 @@ def test_without_regions_it_is_said():
 def test_an_unknown_reason_names_the_known_ones():
     post = filtered(cls=OwnReason)
     known = ", ".join([*dict.fromkeys(test.reason for test in TESTS), "own_reason"])
-    with pytest.raises(ValueError, match=rf"no reason 'to_small'\. Choose one of: {known}\."):
+    message = rf"no reason 'to_small': did you mean 'too_small'\? Choose one of: {known}\."
+    with pytest.raises(ValueError, match=message):
         post.plot_cells("to_small")
+    with pytest.raises(ValueError, match="did you mean 'own_reason'"):
+        post.plot_cells("Own Reason")  # as it stands in the pictures
+    with pytest.raises(TypeError, match=r"reason is array\((.|\n)*give one of: tiny"):
+        post.plot_cells(np.zeros((2, 2)))
 
 
 def test_a_reason_whose_test_is_off_names_the_threshold():

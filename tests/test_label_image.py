@@ -164,7 +164,7 @@ REFUSED = {
     "text": (IMAGE.astype(str), TypeError, ["<U", "astype"]),
     "dates": (IMAGE.astype("m8[s]"), TypeError, ["timedelta64[s]", "integers"]),
     "masked array": (np.ma.masked_equal(IMAGE, 2), TypeError, ["masked array", "filled(0)"]),
-    "a path": ("masks.npy", TypeError, ["<U9", "integers"]),
+    "a path": ("masks.npy", TypeError, ["'masks.npy'", "read_label_image"]),
     "RGB": (np.zeros((4, 5, 3), int), ValueError, ["(4, 5, 3)", "2-D", "masks[0]"]),
     "stack": (np.zeros((2, 4, 5), int), ValueError, ["(2, 4, 5)", "2-D"]),
     "two channels": (

@@ -1,6 +1,7 @@
 """Pictures' pixels: equal to the painted region image and the whole microscope image, sampled."""
 
 import tracemalloc
+from pathlib import Path
 
 import dask.array as da
 import numpy as np
@@ -251,9 +252,20 @@ def test_contrast_is_the_same_in_a_part_and_in_the_whole():
 
 @pytest.mark.parametrize(
     "shape",
-    [(6,), (5, 9), (3, 6), (12, 9), (13, 18), (6, 9, 2), (6, 9, 5), (3, 6, 9), (6, 9, 3, 1), ()],
+    [(6,), (5, 9), (3, 6), (12, 9), (13, 18), (6, 9, 2), (6, 9, 5), (5, 6, 9), (6, 9, 3, 1), ()],
 )
 def test_an_image_that_does_not_fit_is_refused_with_both_shapes(shape):
     with pytest.raises(ValueError, match="6 x 9 pixels") as raised:
         as_tissue(np.zeros(shape), SHAPE, all_of(SHAPE))
     assert str(shape) in str(raised.value)
+
+
+def test_channels_may_come_first():
+    image = random((6, 9, 3), np.uint8)
+    np.testing.assert_array_equal(show_all(np.moveaxis(image, -1, 0)), show_all(image))
+
+
+@pytest.mark.parametrize("path", ["tissue.png", Path("tissue.png")])
+def test_a_path_is_not_an_image(path):
+    with pytest.raises(TypeError, match=r"image is the path 'tissue.png'; read it first"):
+        show_all(path)

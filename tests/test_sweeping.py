@@ -137,3 +137,16 @@ def test_the_end_of_a_ratio_is_tried():
         if line.get_label() == "kept"
     ]
     assert line.get_xdata().tolist() == [1]
+
+
+def test_what_one_should_know_of_a_threshold():
+    post = filtered(
+        squares(5, 6, 12, 12, 12)
+    )  # all that min_area rejects, 5 x 5 and 6 x 6, is tiny
+    notes = {
+        field: post._sweep(post._last_run(), field).note
+        for field in ("min_area", "min_absolute_area", "max_eccentricity")
+    }
+    assert notes["min_area"].startswith("As a setting, a number from 0 to 100 is a percentile")
+    assert notes["min_absolute_area"] == "It rejects nothing that other tests keep."
+    assert notes["max_eccentricity"] == ""  # off
