@@ -140,9 +140,7 @@ def test_the_end_of_a_ratio_is_tried():
 
 
 def test_what_one_should_know_of_a_threshold():
-    post = filtered(
-        squares(5, 6, 12, 12, 12)
-    )  # all that min_area rejects, 5 x 5 and 6 x 6, is tiny
+    post = filtered(squares(5, 8, 12, 12, 12))  # tiny, below half the median, cells
     notes = {
         field: post._sweep(post._last_run(), field).note
         for field in ("min_area", "min_absolute_area", "max_eccentricity")
