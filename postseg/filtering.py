@@ -149,11 +149,6 @@ def why_nothing_passed(report: FilterReport) -> str:
     """One sentence: how many regions there were and which tests rejected most of them."""
     if not report.total:
         return "The masks hold no cells: every pixel is 0."
-    if report.total > 100 and report.to_dict()["metrics"]["all"]["area"]["median"] < 3:
-        return (
-            f"None of the {report.total:,} regions passed the filter, and most of them are of one "
-            "or two pixels. Is this the microscope image instead of the label image?"
-        )
     threshold = {test.reason: test.threshold for test in criteria.TESTS}
     worst = sorted(report.rejected.items(), key=lambda item: -item[1])[:3]
     tests = ", ".join(
@@ -161,9 +156,12 @@ def why_nothing_passed(report: FilterReport) -> str:
         for reason, count in worst
         if count
     )
+    advice = "Loosen these thresholds; None switches one off."
+    if report.total > 100 and report.to_dict()["metrics"]["all"]["area"]["median"] < 3:
+        advice = "Most are of 1 or 2 pixels: is this the microscope image, not the label image?"
     return (
         f"None of the {report.total:,} regions passed the filter. Most were rejected by: {tests}. "
-        "Loosen these thresholds; None switches one off."
+        f"{advice}"
     )
 
 

@@ -204,3 +204,12 @@ def test_no_picture_is_written_unasked(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     filter_cell_by_regionprops(THREE, verbose=False)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_image_that_is_no_label_image_is_asked_about():
+    grey = np.random.default_rng(0).integers(1, 255, (60, 60))
+    with pytest.warns(UserWarning, match="Tiny Artifacts.*is this the microscope image"):
+        filter_cell_by_regionprops(grey, verbose=False)
+    specks = np.kron(np.eye(11, dtype=int), np.pad(np.ones((3, 3), int), 1))
+    with pytest.warns(UserWarning, match="Loosen these thresholds"):
+        filter_cell_by_regionprops(specks, verbose=False)

@@ -213,3 +213,13 @@ def test_the_docstring_examples_hold():
     results = doctest.testmod(postseg.processor)
     assert results.attempted > 0
     assert results.failed == 0
+
+
+def test_the_error_says_how_to_look_at_what_was_rejected():
+    post = PostSegmentation(draw("11. 11."), verbose=False)
+    with pytest.raises(RuntimeError, match=r"run refilter\(\) and plot_filter\(\)"):
+        post.process_masks_to_shapes()
+    with pytest.warns(UserWarning, match="None of the 1 regions"):
+        post.refilter()
+    assert post.plot_filter().texts[0].get_text() == "0 of 1 regions passed (0.0%)"
+    assert post.filter_report.total == 1
