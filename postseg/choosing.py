@@ -45,7 +45,7 @@ def check_gallery(report: FilterReport, reason: str, n: int) -> None:
         raise TypeError(f"reason is {reason!r:.100}; give one of: {', '.join(report.rejected)}.")
     if reason not in report.rejected:
         raise ValueError(f"There is no reason {reason!r}{suggestion(reason, report.rejected)}")
-    fields = [test.threshold for test in criteria.TESTS if test.reason == reason]
+    fields = [test.threshold for test in criteria.tests_of(reason)]
     if fields and not report.rejected[reason] and getattr(report.config, fields[0]) is None:
         raise ValueError(
             f"No region is {reason}: its threshold {fields[0]} is off (None). "

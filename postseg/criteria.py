@@ -151,6 +151,11 @@ def test_of(field: str) -> Test:
     )
 
 
+def tests_of(reason: str) -> list[Test]:
+    """The tests that reject for a reason: one, two for ``area_outliers``, none of a subclass's."""
+    return [test for test in TESTS if test.reason == reason]
+
+
 def levels(field: str, regions: pd.DataFrame) -> NDArray[np.float64]:
     """The value of a threshold at which each region passes or fails its test.
 

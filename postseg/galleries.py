@@ -84,7 +84,7 @@ def draw_cells(
     """
     check_gallery(report, reason, n)
     gallery = choose_gallery(regions, reason, n)
-    tests = [test for test in criteria.TESTS if test.reason == reason]
+    tests = criteria.tests_of(reason)
     count = int((regions["reason"] == reason).sum())
     title = f"{human(reason)}: {count:,} of {len(regions):,} regions{percent(count, len(regions))}"
     sheet = Sheet()

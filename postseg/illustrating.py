@@ -11,12 +11,12 @@ from PIL import Image
 
 from postseg import criteria
 from postseg.charts import draw_histogram, draw_survivors, metrics_in_use, name_of, to_svg, value_of
-from postseg.choosing import BOX, Numbers, choose_detail, choose_gallery, choose_strip, crop_side
+from postseg.choosing import BOX, Numbers, choose_gallery, choose_strip, crop_side
 from postseg.galleries import rule_of
 from postseg.page import Crop, GalleryPictures, Picture, Pictures, SweepPictures
 from postseg.painting import Pixels
-from postseg.pictures import Scene, crop_picture, filter_picture, frame, square, whole
-from postseg.plotting import COLUMN, needs_detail
+from postseg.pictures import Scene, crop_picture, filter_picture, frame, whole
+from postseg.plotting import closer_look
 from postseg.report import FilterReport, human
 from postseg.sheet import GAP, TICKS, Sheet
 from postseg.sweeping import Sweep
@@ -46,12 +46,11 @@ def illustrate(
     """
     view = whole(scene.runs.shape)
     pixels, swatches = filter_picture(scene, view)
-    first_row, first_col, side = choose_detail(regions, scene.runs.shape)
+    closer = closer_look(regions, view)
     detail = None
-    if needs_detail(regions, view, side):
-        closer = square(first_row, first_col, side, COLUMN)
-        place = f"rows {first_row:,} to {first_row + side:,}, columns {first_col:,} to "
-        place = f"A closer look at the frame: {place}{first_col + side:,}"
+    if closer is not None:
+        ends = (f"{axis.first:,} to {axis.first + axis.length:,}" for axis in closer)
+        place = "A closer look at the frame: rows {}, columns {}".format(*ends)
         detail = _picture(scene, filter_picture(scene, closer).pixels, place)
         pixels = frame(pixels, view, closer)
     counts = f"{report.passed:,} of {report.total:,} regions kept"
@@ -95,7 +94,7 @@ def _gallery(
     scene: Scene, regions: pd.DataFrame, report: FilterReport, reason: str
 ) -> GalleryPictures:
     numbers = choose_gallery(regions, reason, _CELLS)
-    tests = [test for test in criteria.TESTS if test.reason == reason]
+    tests = criteria.tests_of(reason)
     metric = tests[0].metric if tests else ""
     rejected, nearly = (
         _crops(scene, regions, part, regions.loc[part, metric] if metric else None, metric)

@@ -101,9 +101,8 @@ def draw_filter(scene: Scene, regions: pd.DataFrame, config: FilterConfig) -> Fi
     axes = _add_map(sheet, picture.pixels, view, left, top)
 
     metrics = metrics_in_use(config)
-    first_row, first_col, side = choose_detail(regions, scene.runs.shape)
-    closer = square(first_row, first_col, side, COLUMN)
-    detail = filter_picture(scene, closer).pixels if needs_detail(regions, view, side) else None
+    closer = closer_look(regions, view)
+    detail = None if closer is None else filter_picture(scene, closer).pixels
     heights = [_LINE * len(picture.swatches) + GAP]
     heights += [] if detail is None else [len(detail) + TICKS + 2 * GAP]
     heights += [3 * GAP + _HISTOGRAM + TICKS] * len(metrics)
@@ -122,7 +121,7 @@ def draw_filter(scene: Scene, regions: pd.DataFrame, config: FilterConfig) -> Fi
         sheet.add_thumbnail(swatch, key_left, key_top, swatch.shape[1], swatch.shape[0])
         sheet.add_text(key_left + indent, key_top, text, NORMAL)
         key_top += _LINE
-    if detail is not None:
+    if closer is not None and detail is not None:
         at_left, at_top = places.pop(0)
         sheet.add_text(at_left, at_top, "The framed part, closer", SMALL, FAINT)
         _add_map(sheet, detail, closer, at_left, at_top + GAP)
@@ -134,13 +133,18 @@ def draw_filter(scene: Scene, regions: pd.DataFrame, config: FilterConfig) -> Fi
     return sheet.finish()
 
 
-def needs_detail(regions: pd.DataFrame, view: View, side: int) -> bool:
-    """Whether regions are too small in a view to be judged, and a square that large is not."""
+def closer_look(regions: pd.DataFrame, view: View) -> View | None:
+    """A part of a mask to be shown too, where regions are too small in the view of all of it."""
     rows, cols = view
-    if not len(regions) or 2 * side > min(rows.length, cols.length):
-        return False
+    if not len(regions):
+        return None
     width = np.median(regions["area"]) ** 0.5
-    return bool(rows.take > 1 or width * rows.repeat < _DETAIL_BELOW)
+    if rows.take == 1 and width * rows.repeat >= _DETAIL_BELOW:
+        return None
+    first_row, first_col, side = choose_detail(regions, (rows.length, cols.length))
+    if 2 * side > min(rows.length, cols.length):
+        return None
+    return square(first_row, first_col, side, COLUMN)
 
 
 def _add_map(sheet: Sheet, pixels: Pixels, view: View, left: float, top: float) -> Axes:

@@ -18,6 +18,8 @@ from postseg.whatif import WhatIf
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from postseg.pictures import Scene
+
 
 class Review(WhatIf):
     """The part of `PostSegmentation` that shows. Figures need the extra ``plot``.
@@ -48,10 +50,9 @@ class Review(WhatIf):
         ValueError
             When the image does not fit the masks.
         """
-        from postseg import pictures, plotting
+        from postseg import plotting
 
-        run = self._last_run()
-        scene = pictures.set_scene(run.measured.runs, run.regions, image)
+        run, scene = self._scene(image)
         return plotting.draw_filter(scene, run.regions, run.report.config)
 
     def plot_sweep(self, field: str, image: Any = None) -> Figure:
@@ -71,10 +72,9 @@ class Review(WhatIf):
         RuntimeError
             Before a filter run.
         """
-        from postseg import galleries, pictures
+        from postseg import galleries
 
-        run = self._last_run()
-        scene = pictures.set_scene(run.measured.runs, run.regions, image)
+        run, scene = self._scene(image)
         return galleries.draw_sweep(scene, run.regions, self._sweep(run, field))
 
     def plot_cells(self, reason: str, n: int = 24, image: Any = None) -> Figure:
@@ -98,10 +98,9 @@ class Review(WhatIf):
         RuntimeError
             Before a filter run.
         """
-        from postseg import galleries, pictures
+        from postseg import galleries
 
-        run = self._last_run()
-        scene = pictures.set_scene(run.measured.runs, run.regions, image)
+        run, scene = self._scene(image)
         return galleries.draw_cells(scene, run.regions, run.report, reason, n)
 
     def write_report(
@@ -138,10 +137,9 @@ class Review(WhatIf):
             When the image does not fit the masks.
         """
         check_target(path, overwrite)
-        from postseg import illustrating, page, pictures
+        from postseg import illustrating, page
 
-        run = self._last_run()
-        scene = pictures.set_scene(run.measured.runs, run.regions, image)
+        run, scene = self._scene(image)
         in_force = [name for name, value in run.report.config if value is not None]
         sweeps = (self._sweep(run, field) for field in in_force)
         shown = illustrating.illustrate(scene, run.regions, run.report, sweeps)
@@ -155,6 +153,13 @@ class Review(WhatIf):
         )
         with replacing(path, overwrite) as part:
             part.write_text(text, encoding="utf-8")
+
+    def _scene(self, image: Any) -> tuple[filtering.Filtered, Scene]:
+        """The last filter run, and what pictures of it show."""
+        from postseg.pictures import set_scene
+
+        run = self._last_run()
+        return run, set_scene(run.measured.runs, run.regions, image)
 
     def _last_run(self) -> filtering.Filtered:
         if self._cleaned is not None:

@@ -19,7 +19,7 @@ from postseg.runs import Runs
 
 _SMALLEST = 16  # a region that must be seen and covers fewer pixels of the picture is enlarged
 _WIDER = 2  # pixels on all sides, at most
-_COLOURS = (1, 3, 4)  # channels of a grey, an RGB and an RGBA image
+COLOURS = (1, 3, 4)  # channels of a grey, an RGB and an RGBA image
 _FINEST = 4  # samples of the microscope image a pixel of the picture, along each axis
 
 Floats = NDArray[np.float32]
@@ -193,8 +193,7 @@ def as_tissue(image: Any, shape: tuple[int, int], view: View) -> Tissue:
     if plain is not image and plain.ndim == 3 and named:
         plain = np.moveaxis(plain, 0, -1)  # (y, x) are last now, the channels first
     image = plain if hasattr(plain, "ndim") else np.asarray(plain)
-    if image.ndim == 3 and image.shape[0] in _COLOURS and image.shape[2] not in _COLOURS:
-        image = np.moveaxis(image, 0, -1)
+    image = channels_last(image)
     rows, columns = shape
     times = image.shape[0] // rows if image.ndim else 0
     fits = times > 0 and image.shape[:2] == (times * rows, times * columns)
@@ -211,6 +210,13 @@ def as_tissue(image: Any, shape: tuple[int, int], view: View) -> Tissue:
     values = values[np.isfinite(values)]
     low, high = np.percentile(values, (1, 99.8)) if values.size else (0, 1)  # it is often dim
     return tissue._replace(low=float(low), high=float(high))
+
+
+def channels_last(image: Any) -> Any:
+    """An image whose channels come first, if they do, the other way round."""
+    if image.ndim == 3 and image.shape[0] in COLOURS and image.shape[2] not in COLOURS:
+        return np.moveaxis(image, 0, -1)
+    return image
 
 
 def sample_tissue(tissue: Tissue, view: View) -> Floats:
@@ -234,8 +240,7 @@ def _sample(tissue: Tissue, view: View) -> Floats:
     else:
         samples = tissue.image[np.ix_(row, col)].astype(np.float32)
     blocks = samples.reshape(row.size // finest, finest, col.size // finest, finest, -1)
-    mean: Floats = blocks.mean(axis=(1, 3), dtype=np.float32)[..., :3]
-    return mean
+    return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float32)[..., :3])
 
 
 def _places(axis: Axis, times: int, finest: int) -> NDArray[np.int64]:

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from postseg.io import reading
+from postseg.sampling import COLOURS, channels_last
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy")
-_COLOURS = (1, 3, 4)
 
 
 def read_tissue(path: Path) -> NDArray[np.generic]:
@@ -36,9 +36,8 @@ def read_tissue(path: Path) -> NDArray[np.generic]:
         raise FileNotFoundError(f"{path} does not exist.")
     with reading(path):
         image = _read(path, suffix)
-    if image.ndim == 3 and image.shape[0] in _COLOURS and image.shape[2] not in _COLOURS:
-        image = np.moveaxis(image, 0, -1)
-    if image.ndim != 2 and (image.ndim != 3 or image.shape[2] not in _COLOURS):
+    image = channels_last(image)
+    if image.ndim != 2 and (image.ndim != 3 or image.shape[2] not in COLOURS):
         raise ValueError(
             f"{path} has the shape {image.shape}, which is neither a grey nor an RGB image. Save "
             "one channel, or three, of one plane."
