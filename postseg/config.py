@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import reprlib
 import tomllib
 from collections.abc import Iterable, Mapping
 from os import PathLike
@@ -20,6 +21,7 @@ from pydantic import (
     Field,
     Strict,
     Tag,
+    ValidationError,
     model_validator,
 )
 
@@ -129,7 +131,7 @@ class FilterConfig(BaseModel):
                     near = difflib.get_close_matches(str(name), cls.model_fields, n=1)
                     hint = f"did you mean {near[0]!r}?" if near else "there is no such threshold."
                     known = ", ".join(cls.model_fields)
-                    raise ValueError(f"unknown threshold {name!r}: {hint} Thresholds: {known}")
+                    raise ValueError(f"unknown threshold {name!r:.60}: {hint} Thresholds: {known}")
         return data
 
     @model_validator(mode="after")
@@ -139,8 +141,9 @@ class FilterConfig(BaseModel):
             if noun == "area" and (isinstance(low, str) or (low is not None and low <= 100)):
                 continue  # relative to the cells found: nothing to compare yet
             if low is not None and high is not None and low > high:
+                low, high = (repr(value).removesuffix(".0") for value in (low, high))
                 raise ValueError(
-                    f"min_{noun} ({low:g}) is above max_{noun} ({high:g}): no cell could pass both"
+                    f"min_{noun} ({low}) is above max_{noun} ({high}): no cell could pass both"
                 )
         return self
 
@@ -157,27 +160,58 @@ class FilterConfig(BaseModel):
     def from_file(cls, path: str | PathLike[str]) -> Self:
         """Read thresholds from a TOML or JSON file; what it leaves out keeps its default.
 
-        ``"none"`` switches a test off (in JSON ``null`` does too).
+        ``"none"`` switches a test off (in JSON ``null`` does too). The text is UTF-8.
 
         Raises
         ------
-        FileNotFoundError
-            When there is no such file.
+        OSError
+            When there is no such file, or it cannot be read.
         ValueError
             When it is neither ``.toml`` nor ``.json``, cannot be parsed, or holds a bad value.
         """
         path = Path(path)
-        if path.suffix not in (".toml", ".json"):
+        suffix = path.suffix.lower()
+        if suffix not in (".toml", ".json"):
             raise ValueError(f"{path}: thresholds are read from .toml or .json files")
         content = path.read_bytes()
         try:
-            text = content.decode()
-            data = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-        except ValueError as error:
-            raise ValueError(f"{path} is not valid {path.suffix[1:].upper()}: {error}") from error
+            text = content.decode("utf-8-sig")  # editors on Windows put a mark first
+            data = tomllib.loads(text) if suffix == ".toml" else _parse_json(text)
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path} is not text in UTF-8 ({error}); save it as UTF-8") from error
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{path} is not valid {suffix[1:].upper()}: {error}") from error
         if not isinstance(data, dict):
             raise ValueError(f"{path} must hold a table of thresholds, e.g. max_area = 2000")
-        return cls(**data)
+        try:
+            return cls(**data)
+        except ValidationError as error:
+            raise ValueError(f"{path}: {in_one_line(error)}") from error
+
+
+def _parse_json(text: str) -> Any:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in found:
+                raise ValueError(f"{key!r} is set twice")
+            found[key] = value
+        return found
+
+    return json.loads(text, object_pairs_hook=once)
+
+
+def in_one_line(error: ValidationError) -> str:
+    """What is wrong with thresholds, without pydantic's trimmings."""
+    lines = []
+    for details in error.errors():
+        line = details["msg"].removeprefix("Value error, ")
+        # the first part is the field, those after it are the alternatives of its type
+        if details["loc"]:
+            given = reprlib.repr(details["input"])  # of bounded depth and length
+            line = f"{details['loc'][0]}: {line[:1].lower()}{line[1:]} (got {given})"
+        lines.append(line)
+    return "; ".join(lines)
 
 
 def suggestion(name: Any, known: Iterable[str]) -> str:

@@ -6,11 +6,9 @@ from typing import Any, Literal, get_args, get_origin
 
 import click
 from click.core import ParameterSource
-from pydantic import ValidationError
 
 from postseg.config import FilterConfig
 from postseg.exporting import FORMATS
-from postseg.terminal import one_line
 
 
 class ThresholdCommand(click.Command):
@@ -116,9 +114,4 @@ def given_thresholds(ctx: click.Context, thresholds: dict[str, Any]) -> dict[str
 
 def read_config(path: Path | None) -> FilterConfig:
     """Thresholds of a file, without one the defaults."""
-    if path is None:
-        return FilterConfig()
-    try:
-        return FilterConfig.from_file(path)
-    except ValidationError as error:
-        raise click.ClickException(f"{path}: {one_line(error)}") from error
+    return FilterConfig() if path is None else FilterConfig.from_file(path)

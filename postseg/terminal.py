@@ -13,6 +13,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
+from postseg.config import in_one_line
 from postseg.progress import bar, shown_by
 
 
@@ -89,7 +90,7 @@ def one_line(error: Exception) -> str:
         Any; what nobody expected is shown with its place in the code.
     """
     if isinstance(error, ValidationError):
-        text = "; ".join(map(_one_validation_line, error.errors()))
+        text = in_one_line(error)
     elif isinstance(error, OSError) and error.strerror:
         text = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     elif isinstance(
@@ -101,11 +102,3 @@ def one_line(error: Exception) -> str:
         place = f"{Path(frame.filename).name}, line {frame.lineno}"
         text = f"{type(error).__name__}: {error} ({place}). This is unexpected: please report it."
     return " ".join(text.split())
-
-
-def _one_validation_line(details: Any) -> str:
-    text = str(details["msg"]).removeprefix("Value error, ")
-    # the first part is the field, those after it are the alternatives of its type
-    if not details["loc"]:
-        return text
-    return f"{details['loc'][0]}: {text[:1].lower()}{text[1:]} (got {details['input']!r})"

@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -242,6 +243,72 @@ def test_a_bad_file_is_refused(tmp_path, name, text, message):
     path = write(tmp_path, name, text)
     with pytest.raises(ValueError, match=message):
         FilterConfig.from_file(path)
+
+
+def test_a_file_with_a_byte_order_mark_or_an_upper_case_suffix(tmp_path):
+    for name, text in (("a.TOML", "max_area = 9"), ("a.Json", '{"max_area": 9}')):
+        (tmp_path / name).write_bytes(text.encode("utf-8-sig"))
+        assert FilterConfig.from_file(tmp_path / name) == FilterConfig(max_area=9)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"max_area": 9, "min_area": 5, "max_area": 10}', '{"a": {"max_area": 9, "max_area": 9}}'],
+)
+def test_a_key_of_json_that_stands_twice_is_refused(tmp_path, text):
+    with pytest.raises(ValueError, match=r"a\.json is not valid JSON: 'max_area' is set twice"):
+        FilterConfig.from_file(write(tmp_path, "a.json", text))
+
+
+@pytest.mark.parametrize(("name", "start"), [("a.json", ""), ("a.toml", "max_area = ")])
+@pytest.mark.parametrize("depth", [500, 900, 10**5])
+def test_deep_nesting_is_refused_like_any_other_bad_value(tmp_path, name, start, depth):
+    path = write(tmp_path, name, start + "[" * depth + "]" * depth)
+    with pytest.raises(ValueError, match=re.escape(str(path))) as error:
+        FilterConfig.from_file(path)
+    assert len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.toml", "max_area = nan"),
+        ("a.json", '{"max_area": NaN}'),
+        ("a.json", '{"max_area": 1e999}'),
+        ("a.json", f'{{"max_area": {"9" * 400}}}'),
+        ("a.toml", "max_area = 1979-05-27"),
+        ("a.toml", "[max_area]\nx = 1"),
+        ("a.toml", "max_area = 9\nmin_area = 101"),
+        ("a.toml", "max_are = 9"),
+    ],
+)
+def test_a_bad_threshold_in_a_file_names_the_file_once_and_the_field(tmp_path, name, text):
+    path = write(tmp_path, name, text)
+    with pytest.raises(ValueError, match=rf"^{re.escape(str(path))}: .*max_area") as error:
+        FilterConfig.from_file(path)
+    assert str(error.value).count(str(path)) == 1
+    assert "\n" not in str(error.value)
+
+
+def test_bounds_that_differ_little_are_told_apart(tmp_path):
+    with pytest.raises(ValueError, match=r"min_area \(100\.00001\) is above max_area \(100\):"):
+        FilterConfig(min_area=100.00001, max_area=100)
+    with pytest.raises(ValueError, match=r"min_extent \(0\.30000000000000004\) .* \(0\.3\)"):
+        FilterConfig(min_extent=0.1 + 0.2, max_extent=0.3)
+
+
+def test_a_folder_is_named(tmp_path):
+    (tmp_path / "a.toml").mkdir()
+    with pytest.raises(OSError, match=r"a\.toml"):
+        FilterConfig.from_file(tmp_path / "a.toml")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+@pytest.mark.parametrize("name", ["a.toml", "a.json"])
+def test_another_encoding_is_refused_and_what_to_do_is_said(tmp_path, name, encoding):
+    (tmp_path / name).write_bytes("# für Zellen".encode(encoding))
+    with pytest.raises(ValueError, match=rf"{name} is not text in UTF-8 .*; save it as UTF-8"):
+        FilterConfig.from_file(tmp_path / name)
 
 
 def test_a_file_that_is_not_text_is_named(tmp_path):
