@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+_LONGEST_NAME = 255 - len("_shapes")  # bytes: what file systems take, less what we append
+
 
 def check_factor(factor: Any) -> int:
     """Return the enlargement factor as an int, 0 meaning none.
@@ -51,24 +53,49 @@ def check_origin(origin: Any) -> tuple[float, float]:
 
 
 def check_name(name: Any, parameter: str) -> str:
-    """Return `name` if SpatialData takes it as the name of an element.
+    """Return `name` if a SpatialData store can hold an element of that name.
 
-    The rule is SpatialData's; it is kept here too so that a bad name is refused before the work
-    rather than when the result is written.
+    Most of the rule is SpatialData's; it is kept here too so that a bad name is refused before
+    the work rather than when the result is written. Names that begin with a dot it writes, but
+    does not read back, and ``zarr.json`` is a file of the store. The elements that are named after
+    the labels, ``<name>_shapes`` and ``<name>_table``, must have good names too.
 
     Raises
     ------
     TypeError
         When it is no string.
     ValueError
-        When it is empty or has characters that SpatialData refuses.
+        When it is empty, too long, or one that a store cannot hold.
     """
     if not isinstance(name, str):
         raise TypeError(f"{parameter} is {name!r}, a {type(name).__name__}; give a string.")
     allowed = all(character.isalnum() or character in "_-." for character in name)
-    if not name or not allowed or name in (".", "..") or name.startswith("__"):
+    reserved = name.startswith((".", "__")) or name == "_" or name.lower() == "zarr.json"
+    if not name or not allowed or reserved or len(name.encode()) > _LONGEST_NAME:
         raise ValueError(
-            f"{parameter} is {name!r}; SpatialData takes letters, digits, '_', '-' and '.', at "
-            "least one, not starting with '__'."
+            f"{parameter} is {name!r:.60}; a SpatialData store takes letters, digits, '_', '-' and "
+            f"'.', from 1 to {_LONGEST_NAME} bytes, not starting with '.' or '__', and neither '_' "
+            "nor 'zarr.json'."
         )
     return name
+
+
+def check_names(label_name: str, shape_name: str | None) -> None:
+    """Check that labels, shapes and table have three different names; case does not count.
+
+    Parameters
+    ----------
+    label_name : str
+        Of the labels; the table is ``<label_name>_table``.
+    shape_name : str or None
+        Of the shapes; None stands for ``<label_name>_shapes``, which never clashes.
+
+    Raises
+    ------
+    ValueError
+        When two are the same.
+    """
+    others = {"the labels": label_name, "the table": f"{label_name}_table"}
+    for whose, name in others.items():
+        if shape_name is not None and shape_name.lower() == name.lower():
+            raise ValueError(f"shape_name is {shape_name!r}, the name of {whose}; give another.")
