@@ -28,6 +28,10 @@ class Systems(NamedTuple):
     to_image: Matrix
 
 
+_PROBE = np.array([[0, 0], [1, 0], [2, 3], [0, 1], [0, 0]], dtype=float)
+_ROUNDING = 1e-12  # of the largest coordinate
+_FLAT = 1e9  # times as long as wide
+
 IDENTITY = Systems(np.eye(3), np.eye(3))
 
 
@@ -54,24 +58,38 @@ def translation(x: float, y: float) -> Matrix:
 
 
 def matrix_of(mirror: Callable[[Any], Any]) -> Matrix:
-    """Return the affine map that a ``mirror_y0`` applies, found by mirroring a triangle.
+    """Return the affine map that a ``mirror_y0`` applies, found by mirroring two polygons.
+
+    They have a corner more than determines a map, and no two corners alike, so that a reversed
+    ring or another first vertex is found out; and lie apart, so that a map of each polygon's own
+    is, as of `shapely.affinity.scale` without an origin.
 
     Raises
     ------
     ValueError
-        When what it makes of the triangle is no triangle: it is not an affine map then.
+        When it is no such map, or not invertible, or changes the number or order of vertices.
     """
-    corners = np.array([[0, 0], [1, 0], [0, 1], [0, 0]])
-    mirrored = shapely.get_coordinates(mirror(shapely.Polygon(corners)))
-    if mirrored.shape != corners.shape:
-        raise ValueError(
-            "mirror_y0() must move the vertices of a polygon and keep their number and order, so "
-            f"that labels can follow; of a triangle it made {len(mirrored)} points."
-        )
-    at_0, at_x, at_y = mirrored[:3]
-    matrix = np.eye(3)
-    matrix[:2] = np.column_stack([at_x - at_0, at_y - at_0, at_0])
-    return matrix
+    given = np.concatenate([_PROBE, np.add(_PROBE, (20, 10))])
+    made = [mirror(shapely.Polygon(ring)) for ring in np.split(given, 2)]
+    found = shapely.get_coordinates([geom for geom in made if isinstance(geom, shapely.Geometry)])
+    if found.shape == given.shape and np.isfinite(found).all():
+        at_0, at_x, _, at_y = found[:4]
+        matrix = np.eye(3)
+        matrix[:2] = np.column_stack([at_x - at_0, at_y - at_0, at_0])
+        expected = given @ matrix[:2, :2].T + at_0
+        close = np.abs(found - expected).max() <= _ROUNDING * np.abs(found).max()
+        if close and np.linalg.cond(matrix[:2, :2]) < _FLAT:
+            return matrix
+    raise ValueError(
+        "mirror_y0() must apply one invertible affine map to all polygons and keep the number and "
+        f"order of their vertices, so that labels can follow; of {_listing(given)} it made "
+        f"{_listing(found) or 'no polygons'}."
+    )
+
+
+def _listing(points: NDArray[np.float64]) -> str:
+    """The corners of the first polygon."""
+    return ", ".join(f"({x:.4g}, {y:.4g})" for x, y in points[:4])
 
 
 def lowest_y(mirror: Matrix, left: float, top: float, right: float, bottom: float) -> float:
