@@ -6,11 +6,12 @@ tile at its origin. Their id is everywhere the label value.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from postseg.replacing import replacing
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from postseg.coordinates import Matrix
 
+FORMULA = re.compile(r"^[=+\-@\t\r]")  # how it begins; templates/report.js has the same
 _FEATURES = 10_000  # written at a time
 
 
@@ -164,8 +166,16 @@ def _write_regions_parquet(path: Path, cells: Cells) -> None:
 
 
 def _write_regions_csv(path: Path, cells: Cells) -> None:
+    regions = cells.regions.rename(columns=_plain)
+    for name in regions.select_dtypes(exclude=["number", "bool"]):
+        regions[name] = regions[name].map(_plain)
     # the name may be a link to one that pandas would take for a compressed file
-    cells.regions.to_csv(path, compression=None)
+    regions.to_csv(path, compression=None)
+
+
+def _plain(value: Any) -> Any:
+    """With an apostrophe before text that a spreadsheet would take for a formula."""
+    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
 
 
 def _write_tiff(path: Path, cells: Cells) -> None:

@@ -5,6 +5,7 @@ import os
 import resource
 import tracemalloc
 import uuid
+from importlib.resources import files
 from pathlib import Path
 
 import dask.array as da
@@ -23,7 +24,8 @@ from skimage.draw import polygon2mask
 from test_real_masks import stained_nuclei
 
 from postseg import PostSegmentation
-from postseg.exporting import FORMATS, format_of
+from postseg.exporting import FORMATS, FORMULA, Cells, format_of
+from postseg.exporting import export as export_cells
 from postseg.tiff import write_label_image
 
 FOLDER = os.environ.get("POSTSEG_MASKS")
@@ -176,6 +178,50 @@ def test_regions_as_csv(post, tmp_path):
     assert (regions["label"] == 0).any()
     regions = regions.fillna({"reason": ""})
     assert_frame_equal(regions, post.regions, check_dtype=False, check_exact=True)
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_text_that_a_spreadsheet_would_compute_is_kept_from_it(tmp_path, start):
+    reason = f'{start}HYPERLINK("http://example.org"),1'
+
+    class Nasty(PostSegmentation):
+        def rejections(self, regions):
+            failed = super().rejections(regions)
+            failed[reason] = regions["area"] == 36
+            failed["not = at the start"] = regions["area"] == 81
+            return failed
+
+    masks = np.zeros((40, 60), int)
+    for label, side in enumerate((5, 6, 9, 12), start=1):
+        masks[20 : 20 + side, 14 * label - 14 : 14 * label - 14 + side] = label
+    post = Nasty(masks, filter_config={"min_absolute_area": 30}, verbose=False)
+    post.export(tmp_path / "c.csv")
+    regions = pd.read_csv(tmp_path / "c.csv", index_col="region").fillna({"reason": ""})
+    assert set(post.regions["reason"]) == {reason, "not = at the start", "tiny_artifacts", ""}
+    shown = post.regions["reason"].replace(reason, f"'{reason}")
+    assert regions["reason"].tolist() == shown.tolist()
+    # a negative number is no text
+    assert (regions["margin_tiny_artifacts"] < 0).any()
+    assert_frame_equal(
+        regions.drop(columns="reason"), post.regions.drop(columns="reason"), check_dtype=False
+    )
+    post.export(tmp_path / "c.regions.parquet")
+    assert_frame_equal(pd.read_parquet(tmp_path / "c.regions.parquet"), post.regions)
+
+
+def test_names_of_columns_are_kept_from_spreadsheets_too(small, tmp_path):
+    small.process_masks_to_shapes()
+    regions = small.regions.rename(columns={"area": "=area", "extent": "-extent"})
+    cells = Cells(None, small.shapes_model, np.eye(3), regions, "")
+    export_cells(tmp_path / "c.csv", cells)
+    found = list(pd.read_csv(tmp_path / "c.csv", index_col="region"))
+    assert found == [{"=area": "'=area", "-extent": "'-extent"}.get(c, c) for c in regions]
+
+
+def test_the_page_writes_csv_by_the_same_rule():
+    script = (files("postseg") / "templates/report.js").read_text(encoding="utf-8")
+    assert f"/{FORMULA.pattern}/.test" in script
+    assert "quote(plain(reasons[value]))" in script
 
 
 def test_regions_are_those_of_the_masks_as_they_stand(small, tmp_path):

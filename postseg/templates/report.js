@@ -135,10 +135,12 @@
     }
 
     function csv() {
+      // an apostrophe keeps spreadsheets from taking text for a formula, as in exporting.py
+      const plain = (text) => (/^[=+\-@\t\r]/.test(text) ? `'${text}` : text);
       const quote = (value) => (/[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
       const cell = (key, i) => {
         const value = columns[key][i];
-        return key === "reason" ? quote(reasons[value]) : (value ?? "");
+        return key === "reason" ? quote(plain(reasons[value])) : (value ?? "");
       };
       return [keys, ...shown.map((i) => keys.map((key) => cell(key, i)))].map((row) => row.join() + "\r\n");
     }

@@ -180,6 +180,27 @@ def test_the_csv_holds_the_rows_shown_in_their_order(page, post, tmp_path):
     np.testing.assert_allclose(found["centroid_row"], rejected["centroid_row"], atol=0.051)
 
 
+def test_the_csv_keeps_spreadsheets_from_computing(browser, post, tmp_path):
+    browser.execute_cdp_cmd(
+        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
+    )
+    formula = '=HYPERLINK("http://example.org"),1'
+    regions = post.regions.assign(reason=post.regions["reason"].replace(NASTY, formula))
+    run = type("Run", (), {"filter_report": post.filter_report, "regions": regions})
+    path = tmp_path / "formula.html"
+    path.write_text(page_of(run), encoding="utf-8")
+    browser.open(path)
+    browser.find("#download").click()
+    for _ in range(100):
+        if (tmp_path / "rejected.csv").exists():
+            break
+        time.sleep(0.05)
+    found = pd.read_csv(tmp_path / "rejected.csv", index_col="region")
+    reasons = regions["reason"][found.index]
+    assert (reasons == formula).any()
+    assert found["reason"].tolist() == reasons.replace(formula, f"'{formula}").tolist()
+
+
 def test_fifty_thousand_rows_are_sorted_at_once(browser, post, tmp_path):
     n = 50_000
     regions = post.regions.query("label == 0").sample(n, replace=True, random_state=0)
