@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ import pandas as pd
 from postseg import criteria
 from postseg.config import FilterConfig
 from postseg.images import encode, paint
-from postseg.label_image import LabelImage, as_label_image, is_lazy
+from postseg.label_image import LabelImage, as_label_image, is_lazy, read_only
 from postseg.metrics import measure
 from postseg.report import FilterReport, human, statistics
 from postseg.runs import Runs, components
@@ -30,13 +30,18 @@ class Measured(NamedTuple):
         With the region number, from 1, as label.
     table : DataFrame
         As from `measure_regions`.
-    chunks : tuple or None
-        Of the image, where it was lazy.
+    image : (H, W) array
+        What was read, not to be written to.
     """
 
     runs: Runs
     table: pd.DataFrame
-    chunks: tuple[tuple[int, ...], tuple[int, ...]] | None
+    image: LabelImage
+
+    @property
+    def chunks(self) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+        """Those of the image, where it is lazy."""
+        return cast("Any", self.image.chunks) if is_lazy(self.image) else None
 
 
 class Filtered(NamedTuple):
@@ -70,8 +75,8 @@ def measure_masks(seg_masks: Any) -> Measured:
     image = as_label_image(seg_masks)
     runs = encode(image)
     regions = components(runs)
-    chunks = image.chunks if is_lazy(image) else None
-    return Measured(runs._replace(label=regions.number), measure(regions, runs.shape), chunks)
+    table = measure(regions, runs.shape)
+    return Measured(runs._replace(label=regions.number), table, read_only(image))
 
 
 def apply_filter(
@@ -84,7 +89,7 @@ def apply_filter(
 
     `find_rejections` maps the table of all regions to one boolean column per reason.
     """
-    runs, table, chunks = measured
+    runs, table = measured.runs, measured.table
     failed = find_failures(table, find_rejections)
     rejected = failed.to_numpy(dtype=bool)
     kept = ~rejected.any(axis=1)
@@ -101,7 +106,7 @@ def apply_filter(
         path = "cleaned_mask.png" if save_debug is True else save_debug
         save_debug_image(path, runs, regions, config)
     value = label[runs.label - 1]
-    masks = paint(runs, value, chunks)
+    masks = paint(runs, value, measured.chunks)
     report = _report(regions, failed, config)
     return Filtered(measured, masks, runs._replace(label=value), regions, report)
 
@@ -116,6 +121,9 @@ def find_failures(
             "rejections() must return a DataFrame with one row per region, with the index of the "
             f"table it was given, and one boolean column per reason; it returned {failed!r:.200}"
         )
+    if not failed.columns.is_unique:
+        twice = failed.columns[failed.columns.duplicated()][0]
+        raise ValueError(f"rejections() returned the column {twice!r} twice; a reason has one.")
     for reason, dtype in failed.dtypes.items():
         if not isinstance(reason, str) or not reason:
             raise TypeError(

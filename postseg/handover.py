@@ -14,10 +14,10 @@ from postseg.table import INSTANCE_KEY, cell_rows, centroids
 
 if TYPE_CHECKING:
     import dask.array as da
+    import pandas as pd
     from anndata import AnnData
     from spatialdata import SpatialData
 
-    from postseg.filtering import Filtered
     from postseg.verification import Verification
 
 
@@ -43,27 +43,28 @@ class HandOver(State):
         Raises
         ------
         RuntimeError
-            Before `process_masks_to_shapes` has run.
+            Before `process_masks_to_shapes` has run, and where no cell is left.
         """
         if annotates not in ("labels", "shapes"):
             raise ValueError(f"annotates is {annotates!r}; choose 'labels' or 'shapes'.")
         from postseg import audit, elements
 
         with self._step():
-            if self._audit is None:
+            cells = cell_rows(self._audit())
+            if cells.empty:
                 raise RuntimeError(
-                    "There is no filtered table yet: run process_masks_to_shapes() or refilter() "
-                    "first."
+                    "No cell is left in the masks, and SpatialData has no table without rows: "
+                    "loosen the thresholds, or leave the table out."
                 )
-            cells = cell_rows(self._audit)
             systems = labels_systems(*self._placing())
             xy = centroids(cells, systems.to_global, self.factor_rescale)
             name = self.label_name if annotates == "labels" else self.shape_name
-            filtered, uns = self._filtered(), {}
-            if filtered is not None:
-                uns[audit.KEY] = audit.pack(filtered, self.label_name, self.factor_rescale)
-            self.table = elements.table_element(cells, xy, name, INSTANCE_KEY, uns)
-            return self.table
+            made_by, uns = self._held.made_by, {}
+            if made_by is not None:
+                uns[audit.KEY] = audit.pack(made_by, self.label_name, self.factor_rescale)
+            table = elements.table_element(cells, xy, name, INSTANCE_KEY, uns)
+            self._hold(table=table)
+            return table
 
     def to_spatialdata(self) -> SpatialData:
         """Put labels, shapes and table, made where they are not yet, into a SpatialData object.
@@ -152,12 +153,11 @@ class HandOver(State):
         check_target(path, overwrite)
         with self._step():
             self._elements()
-            assert self._audit is not None  # the steps have run
             cells = exporting.Cells(
                 labels=cast("da.Array", as_label_image(self.labels_model)),
                 shapes=self.shapes_model,
                 to_image=shapes_systems(*self._placing()).to_image,
-                regions=self._audit,
+                regions=self._audit(),
                 tile=f"{self.label_name} at {self.origin}",
             )
             exporting.export(path, cells, overwrite)
@@ -172,8 +172,9 @@ class HandOver(State):
         """
         from postseg.verification import verify_elements
 
-        labels, shapes, tables = self._elements()
-        return verify_elements(*labels.values(), *shapes.values(), *tables.values())
+        with self._step():
+            labels, shapes, tables = self._elements()
+            return verify_elements(*labels.values(), *shapes.values(), *tables.values())
 
     def to_napari(self) -> list[tuple[Any, dict[str, Any], str]]:
         """Make layers for napari, made where they are not yet, in pixels of the microscope image.
@@ -194,22 +195,22 @@ class HandOver(State):
 
         with self._step():
             self._elements()
-            assert self._audit is not None  # the steps have run
             place = layers.placing(self.factor_rescale, self.origin)
-            made = [layers.survivors(self._masks, self._audit, self.label_name, place)]
-            filtered = self._filtered()
-            if filtered is not None:
-                made.append(layers.rejected(filtered, f"{self.label_name}_rejected", place))
+            made = [layers.survivors(self._masks_now(), self._audit(), self.label_name, place)]
+            made_by = self._held.made_by
+            if made_by is not None:
+                made.append(layers.rejected(made_by, f"{self.label_name}_rejected", place))
             to_image = shapes_systems(*self._placing()).to_image
             made.append(layers.outlines(self.shapes_model, to_image, self.shape_name))
             return made
 
-    def _filtered(self) -> Filtered | None:
-        """The filter run that made the masks as they stand; None where it is not known to."""
-        filtered = self._cleaned
-        if filtered is None or self._audit is not filtered.regions:
-            return None
-        return filtered if self._filters_by_rejections() else None
+    def _audit(self) -> pd.DataFrame:
+        """The audit table of the masks as they stand."""
+        if self._held.audit is None:
+            raise RuntimeError(
+                "There is no filtered table yet: run process_masks_to_shapes() or refilter() first."
+            )
+        return self._held.audit
 
     def _elements(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         """Labels, shapes and tables by name, made where they are not yet."""

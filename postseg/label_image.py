@@ -102,6 +102,15 @@ def without_xarray(masks: Any) -> Any:
     return masks
 
 
+def read_only(image: LabelImage) -> LabelImage:
+    """The same image, not to be written to; what is lazy never is."""
+    if is_lazy(image):
+        return image
+    view = np.asarray(image).view()
+    view.flags.writeable = False
+    return view
+
+
 def rows_per_block(image: LabelImage) -> int:
     """How many rows to read at a time."""
     return int(max(1, _BLOCK_BYTES // max(1, image.itemsize * image.shape[1])))

@@ -47,7 +47,7 @@ def survivors(masks: LabelImage, regions: pd.DataFrame, name: str, place: dict[s
 
 def rejected(filtered: Filtered, name: str, place: dict[str, Any]) -> Layer:
     """Labels: the regions that a filter run rejected, by region number."""
-    runs, _, chunks = filtered.measured
+    runs, chunks = filtered.measured.runs, filtered.measured.chunks
     gone = filtered.regions["label"].to_numpy() == 0
     image = paint(runs, np.where(gone[runs.label - 1], runs.label, 0), chunks)
     features = filtered.regions.loc[gone, ["reason", "source_label", *METRICS]]

@@ -158,21 +158,29 @@ def masks_to_polygons(seg_masks: Any, factor_rescale: int = 1) -> list[shapely.P
     return geometry.tolist()
 
 
-def as_geometry(
-    outlines: Iterable[shapely.Geometry], labels: NDArray[np.int64]
-) -> NDArray[np.object_]:
-    """Put the polygons of `labels` into an array.
+def as_geometry(outlines: Any, labels: NDArray[np.int64], hook: str) -> NDArray[np.object_]:
+    """Put what an overridden `hook` made of `labels` into an array.
 
     Raises
     ------
-    ValueError
-        When their number is another, as an override of ``masks_to_polygons`` may return.
+    TypeError, ValueError
+        When it is not one geometry per label.
     """
+    if not isinstance(outlines, Iterable):
+        raise TypeError(
+            f"{hook}() returned {outlines!r:.100}; it must return one polygon per label."
+        )
     geometry = np.fromiter(outlines, dtype=object)
     if geometry.size != labels.size:
         raise ValueError(
-            f"masks_to_polygons() returned {geometry.size:,} polygons for {labels.size:,} "
+            f"{hook}() returned {geometry.size:,} polygons for {labels.size:,} "
             "labels; it must return one per label, in ascending order of the labels."
+        )
+    wrong = ~shapely.is_geometry(geometry)
+    if wrong.any():
+        raise TypeError(
+            f"{hook}() returned {geometry[wrong][0]!r:.100} for the label {labels[wrong][0]}; it "
+            "must return a polygon."
         )
     return geometry
 

@@ -15,9 +15,9 @@ from postseg.coordinates import Matrix, labels_systems, matrix_of, shapes_system
 from postseg.handover import HandOver
 from postseg.images import encode, last_row
 from postseg.label_image import LabelImage, as_label_image, is_lazy
+from postseg.parallel import limited
 from postseg.review import Review
 from postseg.runs import Runs
-from postseg.table import describes
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -114,19 +114,20 @@ class PostSegmentation(Review, HandOver):
         from postseg import elements
 
         with self._step() as input_masks:
-            self.filter_report = self.regions = None
-            masks = as_label_image(self.filter_cell_by_regionprops(input_masks))
-            runs = self._runs_of(masks)
+            self._hold(last=None, filter_report=None, regions=None)
+            masks = self._filter(input_masks)
+            runs, made_by = self._trace_back(masks)
             if not runs.label.size:
                 raise RuntimeError(self._why_empty())
             labels, geometry, shift = self._outline(masks, runs)
-            self._set_masks(masks, self._audit_of(runs), shift)
+            self._set_masks(masks, runs, made_by, shift)
             systems = shapes_systems(*self._placing())
-            self.gdf_polygons = polygons.to_geodataframe(geometry, labels, "cell_id")
-            self.shapes_model = elements.shapes_element(
+            gdf_polygons = polygons.to_geodataframe(geometry, labels, "cell_id")
+            shapes_model = elements.shapes_element(
                 polygons.to_geodataframe(geometry, labels, "region"), systems
             )
-            return masks, self.gdf_polygons, self.shapes_model
+            self._hold(gdf_polygons=gdf_polygons, shapes_model=shapes_model)
+            return masks, gdf_polygons, shapes_model
 
     def process_labels(
         self, scale_factors: Sequence[int] | None = None
@@ -158,12 +159,14 @@ class PostSegmentation(Review, HandOver):
         from postseg.labels import enlarge_lazily
 
         with self._step():
-            enlarged = enlarge_lazily(self._masks, self.factor_rescale)
+            masks = self._masks_now()
+            enlarged = enlarge_lazily(masks, self.factor_rescale)
             systems = labels_systems(*self._placing())
-            self.labels_model = elements.labels_element(
+            labels_model = elements.labels_element(
                 enlarged, self.label_name, systems, scale_factors
             )
-            return self._masks, self.labels_model
+            self._hold(labels_model=labels_model)
+            return masks, labels_model
 
     def filter_cell_by_regionprops(self, seg_masks: Any, **thresholds: Any) -> LabelImage:
         """Keep the regions that pass `rejections`; sets `filter_report` and `regions`.
@@ -180,14 +183,15 @@ class PostSegmentation(Review, HandOver):
         (H, W) int32 array
             See `postseg.filter_cell_by_regionprops`.
         """
-        with self._in_force(thresholds) as config:
-            measured = filtering.measure_masks(seg_masks)
-            filtered = filtering.apply_filter(measured, config, self.rejections, self.save_debug)
-        if seg_masks is self._input_masks:
-            self._measured = measured
-        self._cleaned = filtered
-        self._announce(filtered)
-        return filtered.masks
+        config = self.filter_config.replace(**thresholds)
+        with self._turn.lock, limited(self.n_jobs):
+            measured = self._measure(seg_masks)
+            with self._in_force(measured.image, config):
+                filtered = filtering.apply_filter(
+                    measured, config, self.rejections, self.save_debug
+                )
+            self._announce(filtered, warn=not self._turn.in_step)  # a step says so in its own way
+            return filtered.masks
 
     # ---- the hooks
 
@@ -218,6 +222,27 @@ class PostSegmentation(Review, HandOver):
 
     # ---- how
 
+    def _filter(self, input_masks: LabelImage) -> LabelImage:
+        """What the filter makes of the input masks, the filter of a subclass's own too."""
+        masks = as_label_image(self.filter_cell_by_regionprops(input_masks))
+        if masks.shape != input_masks.shape:
+            raise ValueError(
+                f"filter_cell_by_regionprops() returned masks of shape {masks.shape} for masks of "
+                f"shape {input_masks.shape}; cells must stay where they are."
+            )
+        return masks
+
+    def _trace_back(self, masks: LabelImage) -> tuple[Runs, filtering.Filtered | None]:
+        """The runs of filtered masks, and the filter run that made exactly them, if one did."""
+        last = self._held.last
+        if last is None:
+            return encode(masks), None
+        made = last.runs.without_background()
+        if self._filters_by_rejections() or _is_painted(masks, last.masks):
+            return made, last
+        runs = encode(masks)
+        return runs, last if runs.same(made) else None
+
     def _outline(
         self, masks: LabelImage, runs: Runs
     ) -> tuple[NDArray[np.int64], NDArray[np.object_], float]:
@@ -227,50 +252,53 @@ class PostSegmentation(Review, HandOver):
             return polygons.outline_polygons(runs, self.factor_rescale, mirrored=True)
         labels = np.unique(runs.label)
         unplaced = self.masks_to_polygons(masks, self.factor_rescale)
-        geometry = polygons.as_geometry(map(self.mirror_y0, unplaced), labels)
-        return labels, *polygons.shift_to_y0(geometry)
-
-    def _audit_of(self, runs: Runs) -> pd.DataFrame | None:
-        """The audit table, unless a filter of a subclass changed the masks that it describes."""
-        if self.regions is None or self._filters_by_rejections():
-            return self.regions
-        return self.regions if describes(self.regions, runs) else None
+        outlines = polygons.as_geometry(unplaced, labels, "masks_to_polygons")
+        mirrored = polygons.as_geometry(map(self.mirror_y0, outlines), labels, "mirror_y0")
+        return labels, *polygons.shift_to_y0(mirrored)
 
     def _filters_by_rejections(self) -> bool:
         """Whether the filter is ours, so that it does what `rejections` tells and no more."""
         own = PostSegmentation.filter_cell_by_regionprops
         return type(self).filter_cell_by_regionprops is own
 
-    def _runs_of(self, masks: LabelImage) -> Runs:
-        """Encode `masks`; those painted lazily by the filter need not be painted for that.
-
-        A dask array changes its name with its content, an array in memory does not tell.
-        """
-        if is_lazy(masks) and self._cleaned is not None:
-            painted = self._cleaned.masks
-            if is_lazy(painted) and painted.name == masks.name:
-                return self._cleaned.runs.without_background()
-        return encode(masks)
+    def _masks_now(self) -> LabelImage:
+        masks = self.masks
+        assert masks is not None  # a step has begun
+        return masks
 
     def _placing(self) -> tuple[int, float, tuple[float, float], Matrix]:
         """Factor, shift, origin and mirroring of the masks as they stand."""
-        mirror = matrix_of(self.mirror_y0)
-        if self._shift is None and self.mirror_y0 == PostSegmentation.mirror_y0:
-            self._shift = polygons.mirror_shift(last_row(self._masks), self.factor_rescale)
-        elif self._shift is None:
-            self._shift = polygons.shift_of(self._runs_of(self._masks), self.factor_rescale, mirror)
-        return self.factor_rescale, self._shift, self.origin, mirror
+        mirror, shift, runs = matrix_of(self.mirror_y0), self._held.shift, self._held.runs
+        if shift is None and self.mirror_y0 == PostSegmentation.mirror_y0:
+            last = last_row(self._masks_now()) if runs is None else runs.last_row
+            shift = polygons.mirror_shift(last, self.factor_rescale)
+        elif shift is None:
+            runs = encode(self._masks_now()) if runs is None else runs
+            shift = polygons.shift_of(runs, self.factor_rescale, mirror)
+        self._hold(shift=shift)
+        return self.factor_rescale, shift, self.origin, mirror
 
-    def _announce(self, filtered: filtering.Filtered) -> None:
+    def _announce(self, filtered: filtering.Filtered, warn: bool) -> None:
+        """Tell of a filter run, and hold it; a warning may be an error, so that comes before."""
         if self.verbose:
             print(filtered.report)
-        if not filtered.report.passed and not self._in_step:  # a step has its own way to say so
+        if warn and not filtered.report.passed:
             warnings.warn(filtering.why_nothing_passed(filtered.report), stacklevel=3)
-        self.filter_report = filtered.report
-        self.regions = filtered.regions
+        # a copy, since who edits it must not edit the audit
+        regions = filtered.regions.copy()
+        self._hold(last=filtered, filter_report=filtered.report, regions=regions)
 
     def _why_empty(self) -> str:
-        if self.filter_report is not None and not self.filter_report.passed:
-            why = filtering.why_nothing_passed(self.filter_report)
+        last = self._held.last
+        if last is not None and not last.report.passed:
+            why = filtering.why_nothing_passed(last.report)
             return f"{why} To look at them, run refilter() and plot_filter()."
         return "No cell is left: filter_cell_by_regionprops() returned masks without any."
+
+
+def _is_painted(masks: LabelImage, painted: LabelImage) -> bool:
+    """Whether these are lazy masks as they were painted, so that they need not be read.
+
+    A dask array changes its name with its content, an array in memory does not tell.
+    """
+    return is_lazy(masks) and is_lazy(painted) and masks.name == painted.name

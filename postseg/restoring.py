@@ -105,7 +105,9 @@ class _Restored(PostSegmentation):
             value = source_label[runs.label - 1] if fits else runs.label
             self.masks = paint(runs, value, chunks)
 
-        self._measured = Measured(runs._replace(label=regions.number), table, chunks)
+        image = self.input_masks
+        assert image is not None  # just assigned
+        self._hold(measured=Measured(runs._replace(label=regions.number), table, image))
         reason = stored["reason"].to_numpy()
         own = [name for name in stored["reason"].unique() if name not in _KNOWN]
         self._own = pd.DataFrame({name: reason == name for name in own}, index=table.index)

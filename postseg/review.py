@@ -162,8 +162,8 @@ class Review(WhatIf):
         return run, set_scene(run.measured.runs, run.regions, image)
 
     def _last_run(self) -> filtering.Filtered:
-        if self._cleaned is not None:
-            return self._cleaned
+        if self._held.last is not None:
+            return self._held.last
         if not self._filters_by_rejections():
             raise RuntimeError(
                 f"{type(self).__name__} overrides filter_cell_by_regionprops(), so which regions "
@@ -175,12 +175,12 @@ class Review(WhatIf):
 
     def _sweep(self, run: filtering.Filtered, field: str) -> Sweep:
         """What other values of a threshold would have done in a filter run."""
-        table, config = run.measured.table, dict(run.report.config)
+        measured, config = run.measured, run.report.config
 
         def count_kept(values: Sequence[Any]) -> NDArray[np.int64]:
-            counts = [self._keeps(table, {**config, field: value}).sum() for value in values]
-            return np.array(counts, dtype=np.int64)
+            counts = [self._keeps(measured, config.replace(**{field: value})) for value in values]
+            return np.array([kept.sum() for kept in counts], dtype=np.int64)
 
-        with self._in_force(config):
-            failed = filtering.find_failures(table, self.rejections)
-        return sweep(field, table, run.report.config, failed, count_kept)
+        with self._in_force(measured.image, config):
+            failed = filtering.find_failures(measured.table, self.rejections)
+        return sweep(field, measured.table, config, failed, count_kept)

@@ -36,6 +36,16 @@ class Runs(NamedTuple):
         row, start, stop = (part[kept] for part in self[:3])
         return Runs(row, start, stop, self.label[kept], self.shape)
 
+    @property
+    def last_row(self) -> int | None:
+        """The lowest row with a run, or None."""
+        return int(self.row[-1]) if self.row.size else None
+
+    def same(self, other: Runs) -> bool:
+        """Whether both are runs of one and the same image."""
+        pairs = zip(self[:4], other[:4], strict=True)
+        return self.shape == other.shape and all(np.array_equal(*pair) for pair in pairs)
+
 
 class Regions(NamedTuple):
     """Runs grouped by region, each region's in raster order.

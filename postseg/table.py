@@ -7,7 +7,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from postseg.coordinates import Matrix
-from postseg.runs import Runs
 
 INSTANCE_KEY = "label"
 
@@ -23,15 +22,6 @@ def cell_rows(regions: pd.DataFrame) -> pd.DataFrame:
     cells = cells.sort_values(INSTANCE_KEY)
     cells.index = pd.Index([f"cell_{label}" for label in cells[INSTANCE_KEY]])
     return cells
-
-
-def describes(regions: pd.DataFrame, runs: Runs) -> bool:
-    """Whether the labels of an audit table, and their areas, are those of masks."""
-    cells = regions[regions["label"] > 0]
-    labels, of_label = np.unique(runs.label, return_inverse=True)
-    areas = np.bincount(of_label, runs.stop - runs.start)
-    same = np.array_equal(labels, cells["label"]) and np.array_equal(areas, cells["area"])
-    return bool(same)
 
 
 def centroids(cells: pd.DataFrame, labels_to_global: Matrix, factor: int) -> NDArray[np.float64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -51,15 +50,15 @@ class WhatIf(State):
         with self._step():
             measured = self._measure_input()
             base = self.filter_config if config is None else check_config(config)
-            self.filter_config = base.replace(**thresholds)
-            filtered = filtering.apply_filter(
-                measured, self.filter_config, self.rejections, self.save_debug
+            with self._in_force(measured.image, base.replace(**thresholds)) as in_force:
+                filtered = filtering.apply_filter(
+                    measured, in_force, self.rejections, self.save_debug
+                )
+            self._announce(filtered, warn=True)
+            self._set_masks(
+                filtered.masks, filtered.runs.without_background(), filtered, shift=None
             )
-            self._cleaned = filtered
-            self._announce(filtered)
-            self._set_masks(filtered.masks, filtered.regions, None)
-        if not filtered.report.passed:
-            warnings.warn(filtering.why_nothing_passed(filtered.report), stacklevel=2)
+            self.filter_config = in_force
         return filtered.masks
 
     def threshold_sweep(self, field: str, values: Iterable[Any]) -> pd.DataFrame:
@@ -79,13 +78,13 @@ class WhatIf(State):
             flip against `filter_config`: ``gained`` (kept now, by that value) and ``lost``.
         """
         with self._step():
-            table = self._measure_input().table
+            measured = self._measure_input()
 
-            kept_now = self._keeps(table, {})
-            number = table.index.to_numpy()
+            kept_now = self._keeps(measured, self.filter_config)
+            number = measured.table.index.to_numpy()
             rows = []
             for value in values:
-                kept = self._keeps(table, {field: value})
+                kept = self._keeps(measured, self.filter_config.replace(**{field: value}))
                 rows.append(
                     {
                         "value": value,
@@ -98,10 +97,10 @@ class WhatIf(State):
         columns = ["value", "kept", "rejected", "gained", "lost"]
         return pd.DataFrame(rows, columns=columns).set_index("value")
 
-    def _keeps(self, table: pd.DataFrame, thresholds: Mapping[str, Any]) -> NDArray[np.bool_]:
+    def _keeps(self, measured: filtering.Measured, config: FilterConfig) -> NDArray[np.bool_]:
         """Which of measured regions pass with other thresholds."""
-        with self._in_force(thresholds):
-            failed = filtering.find_failures(table, self.rejections)
+        with self._in_force(measured.image, config):
+            failed = filtering.find_failures(measured.table, self.rejections)
         return np.asarray(~failed.to_numpy(dtype=bool).any(axis=1))
 
     def _measure_input(self) -> filtering.Measured:
@@ -111,6 +110,4 @@ class WhatIf(State):
                 f"{type(self).__name__} overrides filter_cell_by_regionprops(), so its thresholds "
                 "cannot be tried on measured regions; override rejections() instead."
             )
-        if self._measured is None:
-            self._measured = filtering.measure_masks(self._input_masks)
-        return self._measured
+        return self._measure(self._held.input)

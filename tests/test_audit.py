@@ -95,11 +95,13 @@ def test_it_follows_the_masks_and_their_name(post):
     assert after.label_name == "nuclei"
 
 
-def test_a_filter_of_other_masks_leaves_no_audit(post):
+def test_a_filter_of_other_masks_leaves_the_audit_of_these(post):
+    expected = post.process_table().uns[KEY]
     post.filter_cell_by_regionprops(tissue()[:50])
-    assert KEY not in post.process_table().uns
-    post.process_masks_to_shapes()
-    assert KEY in post.process_table().uns
+    found = post.process_table().uns[KEY]
+    assert found.keys() == expected.keys()
+    np.testing.assert_array_equal(found["rejected_runs"], expected["rejected_runs"])
+    assert found["rejected"].equals(expected["rejected"])
 
 
 def test_a_filter_of_ones_own_leaves_no_audit():

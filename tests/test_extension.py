@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawing import draw, squares
+from scipy import ndimage as ndi
 
 from postseg import PostSegmentation
 
@@ -160,3 +161,138 @@ def test_a_larger_class_that_delegates_keeps_results_apart():
     tiles = [PostSegmentation(squares(*sides), verbose=False) for sides in [(8,), (8, 9)]]
     assert [len(tile.process_masks_to_shapes()[1]) for tile in tiles] == [1, 2]
     assert len(tiles[0].gdf_polygons) == 1
+
+
+def test_a_reason_that_is_returned_twice_is_an_error():
+    class Twice(PostSegmentation):
+        def rejections(self, regions):
+            failed = super().rejections(regions)
+            return pd.concat([failed, failed[["too_small"]]], axis=1)
+
+    with pytest.raises(ValueError, match="'too_small' twice"):
+        Twice(TISSUE, verbose=False).process_masks_to_shapes()
+
+
+# ---- a filter by signal
+
+
+class Bright(PostSegmentation):
+    """The example of the README: a minimum of signal, whichever image is filtered."""
+
+    def __init__(self, masks, signal, **settings):
+        super().__init__(masks, **settings)
+        self.signal = signal
+
+    def rejections(self, regions):
+        failed = super().rejections(regions)
+        mean = ndi.mean(self.signal, labels=self.input_masks, index=regions["source_label"])
+        failed["dark"] = mean < 0.5
+        return failed
+
+
+@pytest.fixture
+def bright():
+    """Debris first, so that labels change; then dark cells of odd label, bright ones of even."""
+    masks = squares(2, 8, 9, 10, 11)
+    return Bright(masks, (masks % 2 == 0).astype(float), verbose=False)
+
+
+def test_a_hook_sees_the_image_that_is_filtered_on_a_second_run_too(bright):
+    for run in (
+        bright.process_masks_to_shapes,
+        bright.process_masks_to_shapes,
+        bright.refilter,
+        lambda: bright.threshold_sweep("max_area", [None]),
+    ):
+        run()
+        assert bright.regions["reason"].tolist() == ["tiny_artifacts", "", "dark", "", "dark"]
+
+
+def test_a_hook_sees_another_image_while_that_is_filtered(bright):
+    bright.process_masks_to_shapes()
+    other = bright.input_masks[::-1].copy()
+    bright.signal = bright.signal[::-1]
+    bright.filter_cell_by_regionprops(other)
+    kept = bright.regions[bright.regions["label"] > 0]
+    assert sorted(kept["source_label"]) == [2, 4]
+    figure = bright.plot_sweep("max_area")  # of the run that is shown
+    assert figure is not None
+    assert bright.input_masks is not other
+
+
+def test_a_sweep_kept_what_the_hook_keeps(bright):
+    bright.process_masks_to_shapes()
+    assert bright.threshold_sweep("max_area", [None, 70])["kept"].tolist() == [2, 1]
+
+
+def test_the_image_that_a_hook_sees_cannot_be_written_to(bright):
+    with pytest.raises(ValueError, match="read-only"):
+        bright.input_masks[0, 0] = 1
+    bright.signal[0, 0] = 1  # whereas the user's own arrays still can
+
+
+# ---- a class that is built in its own way
+
+
+class NoInit(PostSegmentation):
+    """Assigns one by one, and never calls our `__init__`."""
+
+    def __init__(self, masks):
+        self.masks = masks
+        self.factor_rescale = 2
+        self.label_name = "nuclei"
+        self.gdf_polygons = None
+        self.shapes_model = None
+        self.labels_model = None
+
+
+class OnlyMasks(PostSegmentation):
+    def __init__(self, masks):
+        self.masks = masks
+
+
+def test_a_class_that_forgets_our_init_works(capsys):
+    post = NoInit(TISSUE)
+    assert post.process_masks_to_shapes()[0].max() == 4
+    assert post.process_labels()[1].name == "nuclei"
+    assert post.verify().ok
+    assert "4 of 5 regions passed" in capsys.readouterr().out
+
+
+def test_settings_that_were_never_assigned_have_their_defaults():
+    post, plain = OnlyMasks(TISSUE), PostSegmentation(TISSUE)
+    names = ["factor_rescale", "label_name", "shape_name", "origin", "filter_config"]
+    names += ["verbose", "save_debug", "n_jobs", "progress"]
+    assert {n: getattr(post, n) for n in names} == {n: getattr(plain, n) for n in names}
+    with pytest.raises(RuntimeError, match="no masks yet"):
+        PostSegmentation.__new__(PostSegmentation).process_labels()
+
+
+class Other:
+    """Another base, which takes its own keyword and hands on the rest."""
+
+    def __init__(self, *args, model="nuclei", **others):
+        super().__init__(*args, **others)
+        self.model = model
+
+
+class OursFirst(PostSegmentation, Other):
+    pass
+
+
+class OursLast(Other, PostSegmentation):
+    pass
+
+
+@pytest.mark.parametrize("kind", [OursFirst, OursLast])
+def test_it_can_be_one_of_several_bases_in_any_order(kind):
+    post = kind(TISSUE, factor_rescale=2, model="cyto3", verbose=False)
+    assert post.model == "cyto3"
+    assert post.factor_rescale == 2
+    assert post.process_masks_to_shapes()[0].max() == 4
+
+
+@pytest.mark.parametrize("kind", [PostSegmentation, OursLast])
+def test_a_misspelt_setting_is_refused_with_what_was_meant(kind):
+    with pytest.raises(TypeError, match="no setting 'lable_name': did you mean 'label_name'"):
+        kind(TISSUE, lable_name="cells")

@@ -42,7 +42,7 @@ def sweep_of(post, field="max_convexity_deficit", today=0.2):
 
 
 def pictures_of(post, image=None, sweeps=()):
-    scene = set_scene(post._cleaned.measured.runs, post.regions, image)
+    scene = set_scene(post._held.last.measured.runs, post.regions, image)
     return illustrate(scene, post.regions, post.filter_report, sweeps)
 
 

@@ -1,5 +1,6 @@
 """A step of one's own takes effect in the others, also with arrays that know nothing of runs."""
 
+import dask.array as da
 import numpy as np
 import pytest
 from drawing import OFF, draw, squares
@@ -184,3 +185,86 @@ def test_mirroring_may_be_switched_off():
         1
     ]
     assert gdf.total_bounds.tolist() == [1.5, 0, 2.5, 1]
+
+
+# ---- whether masks are those of the filter run is decided by their runs
+
+
+def rolled(masks):
+    """All cells five columns to the right: the same labels, of the same areas, elsewhere."""
+    return np.roll(masks, 5, axis=1)
+
+
+def swapped(masks):
+    """Two cells of one area under each other's label."""
+    return np.choose(masks, [0, 1, 3, 2, 4, 5])
+
+
+@pytest.mark.parametrize("change", [rolled, swapped])
+@pytest.mark.parametrize("lazy", [False, True])
+def test_the_table_describes_masks_that_a_filter_changed_without_changing_areas(change, lazy):
+    class Changed(PostSegmentation):
+        def filter_cell_by_regionprops(self, seg_masks):
+            masks = change(np.asarray(super().filter_cell_by_regionprops(seg_masks)))
+            return da.from_array(masks, chunks=20) if lazy else masks
+
+    image = np.pad(TISSUE, ((0, 0), (0, 5)))
+    post = Changed(da.from_array(image, chunks=20) if lazy else image, filter_config=OFF)
+    post.verbose = False
+    masks = np.asarray(post.process_masks_to_shapes()[0])
+    obs = post.process_table().obs
+    for label, row, column in zip(
+        obs["label"], obs["centroid_row"], obs["centroid_col"], strict=True
+    ):
+        assert (row, column) == tuple(np.argwhere(masks == label).mean(axis=0))
+    assert "postseg" not in post.table.uns
+
+
+def test_a_run_that_bypasses_the_built_in_filter_is_not_shown_as_the_one_before():
+    class Sometimes(PostSegmentation):
+        bypass = False
+
+        def filter_cell_by_regionprops(self, seg_masks):
+            if self.bypass:
+                return np.array(seg_masks)
+            return super().filter_cell_by_regionprops(seg_masks)
+
+    post = Sometimes(TISSUE, verbose=False)
+    post.process_masks_to_shapes()
+    post.bypass = True
+    post.process_masks_to_shapes()
+    with pytest.raises(RuntimeError, match=r"overrides filter_cell_by_regionprops\(\)"):
+        post.plot_filter()
+
+
+def test_masks_of_another_shape_are_an_error():
+    class Cropping(PostSegmentation):
+        def filter_cell_by_regionprops(self, seg_masks):
+            return super().filter_cell_by_regionprops(seg_masks)[:-1]
+
+    height, width = TISSUE.shape
+    expected = rf"shape \({height - 1}, {width}\) for masks of shape \({height}, {width}\)"
+    with pytest.raises(ValueError, match=expected):
+        Cropping(TISSUE, verbose=False).process_masks_to_shapes()
+
+
+@pytest.mark.parametrize(
+    ("outlines", "words"),
+    [(None, r"masks_to_polygons\(\) returned None"), ([box(0, 0, 1, 1), None], "None for the lab")],
+)
+def test_outlines_that_are_none_are_an_error(outlines, words):
+    class Forgetful(PostSegmentation):
+        def masks_to_polygons(self, seg_masks, factor_rescale):
+            return outlines
+
+    with pytest.raises(TypeError, match=words):
+        Forgetful(squares(8, 9), verbose=False).process_masks_to_shapes()
+
+
+def test_a_mirror_that_returns_nothing_is_an_error():
+    class Forgetful(PostSegmentation):
+        def mirror_y0(self, geom):
+            super().mirror_y0(geom)
+
+    with pytest.raises(TypeError, match=r"mirror_y0\(\) returned None for the label 1"):
+        Forgetful(squares(8, 9), verbose=False).process_masks_to_shapes()

@@ -95,3 +95,17 @@ def test_thresholds_may_be_a_config_a_mapping_or_nothing():
     assert PostSegmentation(filter_config=config).filter_config is config
     assert PostSegmentation(filter_config={"max_area": 70}).filter_config == config
     assert PostSegmentation(filter_config=None).filter_config == FilterConfig()
+
+
+@pytest.mark.parametrize("shapes", ["cells", "Cells", "cells_table", "CELLS_TABLE"])
+def test_clashes_of_names_are_refused_whichever_is_assigned_last(shapes):
+    with pytest.raises(ValueError, match="give another"):
+        PostSegmentation(label_name="cells", shape_name=shapes)
+    post = PostSegmentation(label_name="cells")
+    with pytest.raises(ValueError, match="give another"):
+        post.shape_name = shapes
+    assert post.shape_name == "cells_shapes"
+    post = PostSegmentation(shape_name=shapes)
+    with pytest.raises(ValueError, match="give another"):
+        post.label_name = "cells"
+    assert post.label_name == "labels"

@@ -1,12 +1,18 @@
 """What `PostSegmentation` holds: when a step runs again, and after an error."""
 
+import copy
+import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from drawing import OFF, squares
 from geopandas.testing import assert_geodataframe_equal
 from numpy.testing import assert_array_equal
 
-from postseg import FilterConfig, PostSegmentation
+from postseg import FilterConfig, PostSegmentation, verification
+from postseg.parallel import n_threads
 
 RESULTS = ["gdf_polygons", "shapes_model", "labels_model", "filter_report", "regions"]
 # Areas of 16, 64 and 81: the first is debris.
@@ -209,3 +215,153 @@ def test_an_error_in_the_filter_leaves_report_and_thresholds_as_they_were():
     with pytest.raises(KeyError):
         post.filter_cell_by_regionprops(MASKS, max_area=70)
     assert_holds(post, before)
+
+
+@pytest.mark.filterwarnings("error:None of the")
+@pytest.mark.parametrize("run", ["refilter", "filter_cell_by_regionprops"])
+def test_a_warning_that_is_an_error_leaves_the_object_as_it_was(post, run):
+    post.process_masks_to_shapes()
+    before = held(post)
+    with pytest.raises(UserWarning, match="None of the 3 regions"):
+        getattr(post, run)(*([MASKS] if run != "refilter" else []), min_absolute_area=1e6)
+    assert_holds(post, before)
+
+
+def test_what_a_hook_stores_outlives_an_error():
+    class Remembering(Failing):
+        def rejections(self, regions):
+            self.seen = len(regions)
+            return super().rejections(regions)
+
+    post = Remembering(MASKS, verbose=False)
+    post.fail_in = "outlines"
+    with pytest.raises(KeyError):
+        post.process_masks_to_shapes()
+    assert post.seen == 3
+
+
+def test_no_table_of_no_cells(post):
+    with pytest.warns(UserWarning, match="None of the 3 regions"):
+        post.refilter(min_absolute_area=1e6)
+    with pytest.raises(RuntimeError, match="No cell is left in the masks"):
+        post.process_table()
+
+
+# ---- edits of what was given and of what was handed out
+
+
+def test_refilter_and_the_step_see_the_masks_alike_after_an_edit_in_place():
+    image = squares(4, 8, 9)
+    post = PostSegmentation(image, filter_config=OFF, verbose=False)
+    post.process_masks_to_shapes()
+    image[image == 3] = 0
+    refiltered = post.refilter().copy()
+    assert_array_equal(post.process_masks_to_shapes()[0], refiltered)
+    post.masks = image
+    assert post.process_masks_to_shapes()[0].max() == post.refilter().max() == 2
+
+
+def test_an_edit_of_the_regions_does_not_reach_the_audit(post):
+    post.process_masks_to_shapes()
+    expected = post.process_table().obs.copy()
+    post.regions.sort_values("area", ascending=False, inplace=True)
+    post.regions["note"] = "mine"
+    post.regions["area"] = 0
+    assert post.process_table().obs.equals(expected)
+    assert post.regions["note"].tolist() == ["mine"] * 3
+    assert post.verify().ok
+
+
+def test_a_hook_that_edits_the_regions_does_not_reach_the_audit():
+    class Sorting(PostSegmentation):
+        def masks_to_polygons(self, seg_masks, factor_rescale):
+            self.regions.sort_values("area", ascending=False, inplace=True)
+            self.regions["centroid_row"] = 0.0
+            return super().masks_to_polygons(seg_masks, factor_rescale)
+
+    post = Sorting(MASKS, verbose=False)
+    post.process_masks_to_shapes()
+    plain = PostSegmentation(MASKS, verbose=False)
+    plain.process_masks_to_shapes()
+    assert post.process_table().obs.equals(plain.process_table().obs)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda post: pickle.loads(pickle.dumps(post))])
+@pytest.mark.parametrize("ran", [False, True])
+def test_a_copy_works_on_its_own(post, copied, ran):
+    if ran:
+        post.process_masks_to_shapes()
+    other = copied(post)
+    post.masks = None
+    other.process_masks_to_shapes()
+    assert other.verify().ok
+    assert other.refilter(**OFF).max() == 3
+    assert not other.input_masks.flags.writeable
+
+
+# ---- one object, many threads
+
+
+def test_an_object_does_one_step_at_a_time(post):
+    """Each thread asks for its own thresholds, and must get their result."""
+    limits = [None, 20, 70, 100]
+    expected = dict(zip(limits, [3, 1, 2, 3], strict=True))
+
+    def ask(i):
+        limit = limits[i % len(limits)]
+        found = post.filter_cell_by_regionprops(MASKS, **{**OFF, "max_area": limit})
+        if i % 5 == 0:
+            post.process_masks_to_shapes()
+        if i % 7 == 0:
+            post.origin = (0, i)
+        if i % 3 == 0:
+            post.process_labels()
+        return found.max() == expected[limit]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(ask, range(200)))
+    assert post.filter_config == FilterConfig()
+    post.process_masks_to_shapes()
+    assert post.verify().ok
+
+
+def test_a_setting_waits_for_the_step_under_way():
+    class Slow(PostSegmentation):
+        def masks_to_polygons(self, seg_masks, factor_rescale):
+            started.set()
+            assert not assigned.wait(0.2)
+            return super().masks_to_polygons(seg_masks, factor_rescale)
+
+    started, assigned = threading.Event(), threading.Event()
+    post = Slow(MASKS, 4, verbose=False)
+
+    def assign():
+        started.wait()
+        post.factor_rescale = 2
+        assigned.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(assign)
+        shapes = post.process_masks_to_shapes()[2]
+    assert shapes.total_bounds[2] == 4 * 23.5
+    assert assigned.is_set()
+    assert post.shapes_model is None
+
+
+def test_n_jobs_is_checked_at_assignment(post):
+    for wrong in (-5, 0, "abc", 1.5):
+        with pytest.raises(ValueError, match="n_jobs is"):
+            post.n_jobs = wrong
+    post.n_jobs = 2
+    assert post.n_jobs == 2
+
+
+def test_verify_uses_n_jobs_threads(post, monkeypatch):
+    post.n_jobs = 3
+    seen = []
+    verify = verification.verify_elements
+    monkeypatch.setattr(
+        verification, "verify_elements", lambda *all: seen.append(n_threads()) or verify(*all)
+    )
+    post.verify()
+    assert seen == [3]
