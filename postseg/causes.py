@@ -132,7 +132,7 @@ def of_places(compared: pd.DataFrame, mask_pixel: int) -> list[str]:
 def of_sizes(compared: pd.DataFrame) -> list[str]:
     """Recognise polygons that outline another part of the cells."""
     size = compared["size"].median()
-    if 0.8 < size < 1.25:
+    if not size or 0.8 < size < 1.25:  # none: most polygons cannot be drawn
         return []
     return [
         f"The polygons have {size:.2f} times the pixels of their labels (median): do both show "

@@ -116,7 +116,8 @@ def read_polygons(ids: NDArray[np.int64], geometry: NDArray[np.object_]) -> Poly
 
 def compare_systems(cells: LabelCells, polygons: Polygons, maps: Mapping[str, Matrix]) -> Compared:
     """`compare` through each coordinate system; those that agree share one result."""
-    left, bottom, right, top = np.nan_to_num(shapely.total_bounds(polygons.geometry))
+    geometry = np.append(polygons.geometry, shapely.Polygon())  # there may be none
+    left, bottom, right, top = np.nan_to_num(shapely.total_bounds(geometry))
     corners = np.array([(left, bottom), (right, bottom), (left, top)])
     groups: list[list[str]] = []
     for name, matrix in maps.items():

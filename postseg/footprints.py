@@ -137,7 +137,8 @@ def of_polygons(
     # batch by batch, so that the vertices of a slide need not all be held
     vertices = np.concatenate(([0], np.cumsum(shapely.get_num_coordinates(geometry))))[bounds]
     shares = np.linspace(0, vertices[-1], 2 + vertices[-1] // _BATCH)
-    ends = np.unique(np.searchsorted(vertices, shares)).tolist()
+    inner = np.searchsorted(vertices, shares[1:-1])
+    ends = np.unique([0, *inner, cell_ids.size]).tolist()  # cells without vertices too
     parts = in_threads(draw, list(pairwise(ends)) or [(0, 0)], "Drawing polygons")
     row, start, stop, n_runs = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Footprints(cell_ids, np.concatenate(([0], np.cumsum(n_runs))), row, start, stop)

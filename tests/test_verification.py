@@ -121,6 +121,86 @@ def test_enclosed_cells_are_no_problem_and_their_overlap_is_told():
     assert found.cells["overlap"].tolist() == [9, 9]
 
 
+def ring(*corners):
+    with np.errstate(invalid="ignore"):  # of coordinates that are no numbers
+        return shapely.Polygon(corners)
+
+
+NO_POLYGONS = {
+    "none": None,
+    "empty": shapely.Polygon(),
+    "empty multipolygon": shapely.MultiPolygon(),
+    "multipolygon of nothing": shapely.MultiPolygon([shapely.Polygon()]),
+    "infinite": ring((0, 0), (9, 0), (9, np.inf)),
+    "not a number": ring((0, 0), (9, np.nan), (9, 9)),
+    "partly infinite": shapely.MultiPolygon(
+        [ring((0, 0), (4, 0), (4, 4)), ring((9, 9), (15, 9), (15, np.inf))]
+    ),
+}
+
+
+def with_geometry(shapes, replaced):
+    """Shapes with other geometries, by label, which SpatialData need not accept."""
+    changed = shapes.copy()
+    geometry = np.array(shapes.geometry, dtype=object)
+    geometry[[shapes.index.get_loc(label) for label in replaced]] = [*replaced.values()]
+    changed.geometry = gpd.GeoSeries(geometry, shapes.index)
+    return changed
+
+
+@pytest.mark.parametrize("label", [1, 7, 20])
+@pytest.mark.parametrize("geometry", NO_POLYGONS.values(), ids=NO_POLYGONS)
+def test_a_polygon_that_cannot_be_drawn_is_an_invalid_polygon(good, geometry, label):
+    labels, shapes, table = good
+    found = verify_elements(labels, with_geometry(shapes, {label: geometry}), table)
+    assert found.cells.loc[label, "problem"] == "invalid polygon; different outline"
+    assert (found.cells["problem"] != "").sum() == 1
+    assert found.cells.loc[label, "iou"] == 0
+    assert np.isnan(found.cells.loc[label, "centroid_offset"])
+    assert found.summary["causes"] == []
+    assert "invalid polygon" in str(found)
+
+
+@pytest.mark.parametrize("batch", [16, 1 << 19])
+@pytest.mark.parametrize("last", [1, 4, 20])
+def test_many_polygons_that_cannot_be_drawn(good, last, batch, monkeypatch):
+    """The first, all, or all but the first, of all kinds."""
+    monkeypatch.setattr("postseg.footprints._BATCH", batch)
+    labels, shapes, table = good
+    kinds = [*NO_POLYGONS.values()] * 3
+    for bad in (range(1, last + 1), range(21 - last, 21)):
+        replaced = dict(zip(bad, kinds, strict=False))
+        found = verify_elements(labels, with_geometry(shapes, replaced), table)
+        problem = found.cells["problem"]
+        assert problem.index[problem != ""].tolist() == [*bad]
+        assert set(problem[problem != ""]) == {"invalid polygon; different outline"}
+        assert found.summary["causes"] == []
+        assert "invalid polygon" in str(found)
+
+
+def test_no_polygons_at_all(good):
+    labels, shapes, table = good
+    found = verify_elements(labels, shapes[:0], table)
+    assert set(found.cells["problem"]) == {"no polygon"}
+    assert found.summary["problems"]["no polygon"]["count"] == 20
+    assert found.summary["causes"] == []
+    assert "no polygon" in str(found)
+    nothing = labels.copy(data=labels.data * 0)
+    assert verify_elements(nothing, shapes[:0], table[:0].copy()).ok
+
+
+def test_a_second_polygon_of_a_cell_that_cannot_be_drawn(good):
+    labels, shapes, table = good
+    twice = with_geometry(shapes, {19: shapely.Polygon()})
+    twice.index = np.where(twice.index == 19, 20, twice.index)
+    found = verify_elements(labels, twice, table)
+    assert found.summary["problems"] == {
+        "no polygon": {"count": 1, "ids": [19]},
+        "several polygons": {"count": 1, "ids": [20]},
+        "invalid polygon": {"count": 1, "ids": [20]},
+    }
+
+
 def test_overlapping_cells(good):
     labels, shapes, table = good
     wide = replaced(shapes, 5, lambda polygon: polygon.buffer(55))
