@@ -109,7 +109,7 @@ def of_places(compared: pd.DataFrame, mask_pixel: int) -> list[str]:
         Side of a mask pixel, in pixels.
     """
     if are_shifted(compared, mask_pixel):
-        return [_describe_shift(median_offset(compared), mask_pixel)]
+        return [_describe_shift("polygons", median_offset(compared), mask_pixel)]
     polygons, labels = _centroids(compared)
     matrix = _fit(polygons, labels)
     if matrix is None or not _fits(polygons @ matrix[:2] + matrix[2], labels):
@@ -150,8 +150,15 @@ def of_table(table_ids: NDArray[np.int64], label_ids: NDArray[np.int64]) -> list
     return [f"The table's ids are the labels' ids {step[0]:+d}, counted from another start."]
 
 
-def _describe_shift(shift: NDArray[np.float64], mask_pixel: int) -> str:
-    text = f"The polygons lie ({shift[0]:+.2f}, {shift[1]:+.2f}) px (x, y) off their labels"
+def of_points(points: pd.DataFrame, mask_pixel: int) -> list[str]:
+    """Recognise a table whose points are shifted as a whole; `points` as `compared` otherwise."""
+    if not are_shifted(points, mask_pixel):
+        return []
+    return [_describe_shift("table's points", median_offset(points), mask_pixel)]
+
+
+def _describe_shift(what: str, shift: NDArray[np.float64], mask_pixel: int) -> str:
+    text = f"The {what} lie ({shift[0]:+.2f}, {shift[1]:+.2f}) px (x, y) off their labels"
     for unit, name in ((1, "pixel"), (mask_pixel, f"mask pixel (one is {mask_pixel} px)")):
         halves = np.abs(shift) / unit
         if np.allclose(halves[halves > _CLOSE], 0.5, rtol=0, atol=0.05):

@@ -191,6 +191,58 @@ def compare(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> pd.Data
     return result.assign(centroid_offset=np.hypot(*offset.T))
 
 
+def compare_points(
+    cells: LabelCells,
+    ids: NDArray[np.int64],
+    points: NDArray[np.float64],
+    maps: Mapping[str, Matrix],
+    allowed: float,
+    exact: bool,
+) -> tuple[str, pd.DataFrame] | None:
+    """Compare where the rows of a table lie with their labels.
+
+    Parameters
+    ----------
+    cells : LabelCells
+        The labels.
+    ids : (n_rows,) array
+        The label of each row.
+    points : (n_rows, 2) array
+        Where it lies, as x, y.
+    maps : mapping of str to (3, 3) array
+        From each coordinate system that the points may be in to pixels of the labels; that which
+        fits most rows is taken.
+    allowed : float
+        How far a point may be off, in pixels.
+    exact : bool
+        Whether points are centroids of the labels' pixels, or may be anywhere on the cell: in its
+        bounding box.
+
+    Returns
+    -------
+    str, DataFrame
+        The system, and a row per row of the table that has a label, indexed by ``id``: ``x, y``
+        in pixels, ``label_x, label_y`` as from `compare`, and ``offset`` of the point; None
+        where no system fits half of the rows, so that the points may mean anything, unless exact.
+    """
+    place = np.searchsorted(cells.own.id, ids).clip(0, max(0, cells.own.id.size - 1))
+    known = np.isin(ids, cells.own.id)
+    place, index = place[known], pd.Index(ids[known], name="id")
+    centroid = cells.own.centroids()[place]
+    low, high = (centroid, centroid) if exact else (box[place] for box in cells.own.boxes())
+    best: tuple[str, pd.DataFrame] | None = None
+    most = -1 if exact else (len(index) - 1) / 2
+    for name, to_pixels in maps.items():
+        xy = footprints.transform(points[known], to_pixels)
+        offset = np.hypot(*np.maximum(0, np.maximum(low - xy, xy - high)).T)
+        n_fitting = (offset <= allowed).sum()
+        if n_fitting > most:
+            columns = {"x": xy[:, 0], "y": xy[:, 1], "offset": offset}
+            columns |= {"label_x": centroid[:, 0], "label_y": centroid[:, 1]}
+            best, most = (name, pd.DataFrame(columns, index)), n_fitting
+    return best
+
+
 def _fit(drawn: Footprints, pixels: NDArray[Any], label: Footprints) -> NDArray[np.float64]:
     """IoU and centroid (x, y) of the labels: (n, 3)."""
     shared = footprints.shared_pixels(drawn, label)

@@ -60,6 +60,14 @@ class Footprints(NamedTuple):
         rows = self.row.astype(np.int64)
         return rows[self.offsets[:-1]], rows[self.offsets[1:] - 1] + 1
 
+    def boxes(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """First and last corner of each cell's bounding box, (n, 2) each as x, y."""
+        (top, bottom), first = self.row_ranges(), self.offsets[:-1]
+        if not first.size:
+            return np.empty((0, 2), np.int64), np.empty((0, 2), np.int64)
+        left, right = np.minimum.reduceat(self.start, first), np.maximum.reduceat(self.stop, first)
+        return np.column_stack([left, top]), np.column_stack([right, bottom])
+
     def take(self, chosen: NDArray[np.int64]) -> Footprints:
         """The cells at the positions `chosen`, in that order."""
         n_runs = np.diff(self.offsets)[chosen]

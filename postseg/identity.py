@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from anndata import AnnData
 
+_FAR = 2.0**53
+
 
 def as_ids(values: Any, where: str) -> NDArray[np.int64]:
     """Label values, from any kind of number or text; `where` they stand is for the error.
@@ -50,3 +52,18 @@ def table_ids(table: AnnData) -> pd.DataFrame:
     region, key = attributes["region_key"], attributes["instance_key"]
     ids = as_ids(table.obs[key], f"column {key!r} of the table")
     return pd.DataFrame({"region": table.obs[region].astype(str).to_numpy(), "id": ids})
+
+
+def as_points(coordinates: Any) -> NDArray[np.float64] | None:
+    """Where the rows of a table lie, (n, 2) as x, y, from its ``obsm["spatial"]``.
+
+    Columns beyond the first two are left out, and what is no place or beyond all images is NaN.
+    None for what are no coordinates.
+    """
+    if hasattr(coordinates, "toarray"):  # of a sparse matrix
+        coordinates = coordinates.toarray()
+    coordinates = np.asarray(coordinates)
+    if coordinates.dtype.kind not in "iuf" or coordinates.ndim != 2 or coordinates.shape[1] < 2:
+        return None
+    points = coordinates[:, :2].astype(np.float64)
+    return np.where(np.abs(points) < _FAR, points, np.nan)

@@ -16,6 +16,12 @@ an enlarged image):
 - A cell shares at most p / 2 pixels with others, which allows for simplified outlines, beyond
   those that it shares by design: all of a cell that it encloses, and f * f / 2 where it crosses
   another cell at a corner.
+- A table by postseg (with ``uns["postseg"]``) has in ``obsm["spatial"]`` the centroids of the
+  labels' pixels in ``"global"``, which no outline moves: 0.5 is allowed. Nothing defines what that
+  of other tables is: the centroid of a nucleus, perhaps, in micrometres. So it may be in any system
+  of the labels, in their pixels or in coordinates of the shapes, whichever fits most rows, and a
+  point may lie anywhere in the bounding box of its label. Where none fits half of the rows, the
+  points are in a system that the store does not tell, and are not judged.
 """
 
 from __future__ import annotations
@@ -86,11 +92,16 @@ def _mask_pixel(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> int
 
 
 def gather(
-    cells: LabelCells, polygons: Polygons, rows: pd.DataFrame | None, compared: Compared
+    cells: LabelCells,
+    polygons: Polygons,
+    rows: pd.DataFrame | None,
+    compared: Compared,
+    points: pd.DataFrame | None,
 ) -> pd.DataFrame:
     """One row per id, as `Verification.cells`, without ``problem`` and with some counts more.
 
-    `rows` are those of the table, with the columns ``region`` and ``id``. Where coordinate
+    `rows` are those of the table, with the columns ``region`` and ``id``; `points` where they lie,
+    from `comparing.compare_points`, where that is known. Where coordinate
     systems disagree, a cell is taken where it is furthest off.
     """
     known = [cells.own.id, polygons.id] + ([] if rows is None else [rows["id"].to_numpy()])
@@ -108,6 +119,7 @@ def gather(
         per_region = pd.crosstab(rows["id"], rows["region"]).reindex(index, fill_value=0)
         in_table = (per_region.min(axis=1) > 0).astype("boolean")
         n_rows = per_region.max(axis=1)
+    offset = pd.Series(dtype=float) if points is None else points["offset"]
     return pd.DataFrame(
         {
             "in_labels": np.isin(ids, cells.own.id),
@@ -121,6 +133,8 @@ def gather(
             "lies_on": worst["lies_on"].fillna(0).astype(np.int64),
             "n_polygons": pd.Series(polygons.id).value_counts().reindex(index, fill_value=0),
             "n_rows": n_rows,
+            "table_offset": offset.groupby(level=0).max().reindex(index),
+            "row_elsewhere": np.isin(ids, offset.index[~(offset <= MAX_OFFSET)]),
         },
         index=index,
     )
@@ -142,6 +156,7 @@ def find_problems(per_cell: pd.DataFrame, allowed: Limits) -> pd.DataFrame:
             "invalid polygon": per_cell["in_shapes"] & ~per_cell["valid"],
             "misplaced": misplaced,
             "different outline": known & thin & ~misplaced,
+            "table lies elsewhere": per_cell["row_elsewhere"],
             "overlap": known & (per_cell["overlap"] > allowed.overlap.reindex(per_cell.index)),
         }
     )
@@ -160,7 +175,9 @@ def describe(problems: pd.DataFrame, lies_on: pd.Series) -> pd.Series:
     return pd.Series(texts, bad.index, dtype=object).reindex(problems.index, fill_value="")
 
 
-def find_causes(per_cell: pd.DataFrame, allowed: Limits, compared: Compared) -> list[str]:
+def find_causes(
+    per_cell: pd.DataFrame, allowed: Limits, compared: Compared, points: pd.DataFrame | None
+) -> list[str]:
     """Sentences on why they disagree, where a pattern gives it away."""
     found = []
     if len(compared) > 1:
@@ -178,6 +195,8 @@ def find_causes(per_cell: pd.DataFrame, allowed: Limits, compared: Compared) -> 
         if not texts and (result["iou"] < allowed.iou.reindex(result.index)).mean() > 0.5:
             texts = causes.of_sizes(result)
         found += [f"In {_listing(names)}: {text}" if len(compared) > 1 else text for text in texts]
+    if points is not None and per_cell["row_elsewhere"].any():
+        found += causes.of_points(points, allowed.mask_pixel)
     tabled = per_cell["in_table"].fillna(False).astype(bool)
     return found + causes.of_table(
         per_cell.index[tabled].to_numpy(), per_cell.index[per_cell["in_labels"]].to_numpy()

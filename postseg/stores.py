@@ -11,6 +11,8 @@ import zarr
 from anndata import AnnData
 from anndata.io import read_elem
 
+from postseg.audit import KEY
+from postseg.identity import as_points
 from postseg.io import reading
 from postseg.replacing import is_store
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _ATTRIBUTES = "spatialdata_attrs"  # what a table annotates, by SpatialData's custom
+_POINTS = "obsm/spatial"
 
 
 class Stored(NamedTuple):
@@ -35,7 +38,7 @@ def read_elements(
     shapes: str | None = None,
     table: str | None = None,
 ) -> Stored:
-    """Read elements by name, or the only ones; the labels lazily, of the table its ids only.
+    """Read elements by name, or the only ones; the labels lazily, of the table ids and places only.
 
     Parameters
     ----------
@@ -90,11 +93,18 @@ def _choose(path: Path, kind: str, names: list[str], name: str | None) -> str:
 
 
 def _annotations(group: Any, names: set[str]) -> AnnData | None:
-    """The rows of a table that annotate one of the elements, without the rest: it may be large."""
+    """The rows of a table that annotate one of the elements, and where these lie.
+
+    Without the rest, which may be large; of an audit of postseg only that there is one.
+    """
     if _ATTRIBUTES not in group["uns"]:
         return None
     attributes = read_elem(group["uns"][_ATTRIBUTES])
     obs = read_elem(group["obs"])[[attributes["region_key"], attributes["instance_key"]]]
-    obs = obs[obs[attributes["region_key"]].isin(names).to_numpy()]
+    chosen = obs[attributes["region_key"]].isin(names).to_numpy()
+    obs = obs[chosen]
     obs.index = pd.RangeIndex(len(obs)).astype(str)  # the names of rows may repeat
-    return AnnData(obs=obs, uns={_ATTRIBUTES: attributes}) if len(obs) else None
+    points = as_points(read_elem(group[_POINTS])) if _POINTS in group else None
+    obsm = {} if points is None else {"spatial": points[chosen]}
+    uns = {_ATTRIBUTES: attributes} | ({KEY: {}} if KEY in group["uns"] else {})
+    return AnnData(obs=obs, obsm=obsm, uns=uns) if len(obs) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from postseg import causes, comparing, judging
+from postseg.audit import KEY
 from postseg.coordinates import Matrix
-from postseg.identity import as_ids, table_ids
+from postseg.identity import as_ids, as_points, table_ids
 from postseg.images import encode
 from postseg.label_image import as_label_image
 
@@ -22,10 +24,11 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 _WIDTH = 99
+_UNKNOWN = "unknown"
 _NAMED = 8  # ids per kind of problem
 _STATISTICS = ("mean_iou", "min_iou", "mean_offset", "max_offset")
 _COLUMNS = ["in_labels", "in_shapes", "in_table", "pixels", "iou", "centroid_offset", "valid"]
-_COLUMNS += ["overlap", "problem"]
+_COLUMNS += ["overlap", "table_offset", "problem"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,11 +48,15 @@ class Verification:
         - ``valid``: whether the polygon is;
         - ``overlap``: pixels that other cells' polygons have too. Cells that a ring-shaped cell
           encloses lie within its outline by design, and are no problem;
+        - ``table_offset``: how far the table's ``obsm["spatial"]`` is off the label, in pixels:
+          off its centroid in a table by postseg, off its bounding box in others; NaN without;
         - ``problem``: what is wrong, empty where all is well.
 
         Where several coordinate systems disagree, a cell is judged in its worst.
     summary : dict
-        Plain numbers, strings, lists and dicts, fit for JSON.
+        Plain numbers, strings, lists and dicts, fit for JSON. ``table_system`` is the coordinate
+        system that the table's ``obsm["spatial"]`` is in: None where the table has none,
+        ``"unknown"`` where it fits none and was not judged.
     """
 
     cells: pd.DataFrame
@@ -90,6 +97,10 @@ class Verification:
             median = "({}, {})".format(*(_format(part, 2) for part in row["median_offset"]))
             lines.append(f"{name:<23.22}{row['compared']:>8,}{numbers}{median:>21}")
         lines.append(f"Offsets in pixels of the labels; up to {summary['max_offset']:g} is right.")
+        if summary["table_system"] == _UNKNOWN:
+            lines.append(
+                "obsm['spatial'] of the table fits no coordinate system; it is not judged."
+            )
         lines += [""] if summary["problems"] else []
         for kind, found in summary["problems"].items():
             ids = ", ".join(map(str, found["ids"]))
@@ -126,7 +137,8 @@ def verify_elements(
     shapes : GeoDataFrame
         A SpatialData shapes element of polygons and multipolygons, indexed by label value.
     table : AnnData, optional
-        A SpatialData table whose rows annotate one of them, or each.
+        A SpatialData table whose rows annotate one of them, or each. Its ``obsm["spatial"]``, if
+        any, must lie on the labels.
 
     Returns
     -------
@@ -147,7 +159,8 @@ def verify_elements(
     rows = None if table is None else table_ids(table)
     compared = comparing.compare_systems(cells, polygons, maps)
     allowed = judging.limits(cells, polygons, next(iter(maps.values())), compared)
-    per_cell = judging.gather(cells, polygons, rows, compared)
+    system, points = _place_rows(table, rows, cells, labels, maps)
+    per_cell = judging.gather(cells, polygons, rows, compared, points)
     problems = judging.find_problems(per_cell, allowed)
     text = judging.describe(problems, per_cell["lies_on"])
     summary = {
@@ -156,6 +169,7 @@ def verify_elements(
         "in_labels": int(per_cell["in_labels"].sum()),
         "in_shapes": int(per_cell["in_shapes"].sum()),
         "in_table": None if table is None else int(per_cell["in_table"].sum()),
+        "table_system": system,
         "mask_pixel": allowed.mask_pixel,
         "max_offset": allowed.offset,
         "systems": {name: _statistics(compared[names]) for names in compared for name in names},
@@ -164,7 +178,7 @@ def verify_elements(
             for kind, bad in problems.items()
             if bad.any()
         },
-        "causes": judging.find_causes(per_cell, allowed, compared),
+        "causes": judging.find_causes(per_cell, allowed, compared, points),
     }
     return Verification(per_cell.assign(problem=text)[_COLUMNS], summary)
 
@@ -209,12 +223,47 @@ def _statistics(result: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+def _place_rows(
+    table: AnnData | None,
+    rows: pd.DataFrame | None,
+    cells: comparing.LabelCells,
+    labels: Any,
+    maps: Mapping[str, Matrix],
+) -> tuple[str | None, pd.DataFrame | None]:
+    """Compare where a table's rows lie with the labels, see `judging`: in which system, and how."""
+    from postseg import elements
+
+    points = None if table is None else as_points(table.obsm.get("spatial"))
+    if table is None or rows is None or points is None:
+        return None, None
+    of_labels = elements.maps_to_systems(labels)
+    ours = KEY in table.uns and "global" in of_labels
+    systems = ["global"] if ours else sorted(of_labels, key=_global_first)
+    to_pixels: dict[str, Any] = {
+        name: np.linalg.inv(of_labels[name]) for name in systems if _is_invertible(of_labels[name])
+    }
+    if not ours:
+        to_pixels["pixels of the labels"] = np.eye(3)
+        to_pixels["coordinates of the shapes"] = next(iter(maps.values()))
+    ids = rows["id"].to_numpy()
+    found = comparing.compare_points(cells, ids, points, to_pixels, judging.MAX_OFFSET, exact=ours)
+    return found or (_UNKNOWN, None)
+
+
+def _global_first(name: str) -> tuple[bool, str]:
+    return name != "global", name
+
+
+def _is_invertible(matrix: Matrix) -> bool:
+    return bool(abs(np.linalg.det(matrix)) > 0)
+
+
 def _maps_to_pixels(labels: Any, shapes: Any) -> dict[str, Matrix]:
     """From shapes to pixels of the labels, through each system that they share."""
     from postseg import elements
 
     of_labels, of_shapes = map(elements.maps_to_systems, (labels, shapes))
-    shared = sorted(of_labels.keys() & of_shapes.keys(), key=lambda name: (name != "global", name))
+    shared = sorted(of_labels.keys() & of_shapes.keys(), key=_global_first)
     if not shared:
         raise ValueError(
             "labels and shapes have no coordinate system in common: the labels are in "
@@ -222,6 +271,6 @@ def _maps_to_pixels(labels: Any, shapes: Any) -> dict[str, Matrix]:
             "Register both in one with spatialdata.transformations.set_transformation()."
         )
     for name in shared:
-        if not abs(np.linalg.det(of_labels[name])) > 0:
+        if not _is_invertible(of_labels[name]):
             raise ValueError(f"the transformation of the labels to {name!r} is not invertible.")
     return {name: np.linalg.inv(of_labels[name]) @ of_shapes[name] for name in shared}

@@ -5,9 +5,11 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import spatialdata as sd
 from click.testing import CliRunner
+from scipy.sparse import csr_matrix
 from spatialdata.models import Labels2DModel, ShapesModel, TableModel
 from tampering import other, processed, tissue
 
@@ -101,7 +103,25 @@ def test_elements_by_name():
 def test_only_what_is_needed_of_a_table_is_read():
     table = read_elements("good.zarr").table
     assert sorted(table.obs) == ["label", "region"]
+    assert list(table.obsm) == ["spatial"]
+    assert sorted(table.uns) == ["postseg", "spatialdata_attrs"]
+    assert not table.uns["postseg"]  # its presence tells whose it is
     assert read_elements("shifted.zarr").table is None
+
+
+@pytest.mark.parametrize("kind", ["frame", "sparse", "one column"])
+def test_points_of_a_stored_table_may_be_of_any_kind(tmp_path, kind):
+    post = processed(tissue())
+    xy = post.table.obsm["spatial"]
+    post.table.obsm["spatial"] = {
+        "frame": pd.DataFrame(xy, post.table.obs_names, columns=["x", "y"]),
+        "sparse": csr_matrix(xy),
+        "one column": xy[:, :1],
+    }[kind]
+    post.write(tmp_path / "s.zarr")
+    found = verify_store(tmp_path / "s.zarr")
+    assert found.ok
+    assert found.summary["table_system"] == (None if kind == "one column" else "global")
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 import json
 
+import anndata as ad
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
 import spatialdata as sd
@@ -20,7 +22,7 @@ from spatialdata.transformations import (
 from tampering import FACTOR, other, processed, replaced, swapped, tissue, without
 
 from postseg import PostSegmentation
-from postseg.verification import verify_elements
+from postseg.verification import verify_elements, verify_store
 
 XY = ("x", "y")
 EVERY = set(range(1, 21))
@@ -56,7 +58,12 @@ def test_table(good):
     late = table.copy()
     late.obs["label"] += 1
     found = verify_elements(labels, shapes, late)
-    assert set(found.summary["problems"]) == {"no polygon", "not in the labels", "not in the table"}
+    assert set(found.summary["problems"]) == {
+        "no polygon",
+        "not in the labels",
+        "not in the table",
+        "table lies elsewhere",
+    }
     assert found.summary["causes"] == [
         "The table's ids are the labels' ids +1, counted from another start."
     ]
@@ -66,12 +73,149 @@ def test_table(good):
     assert found.summary["problems"] == {
         "not in the table": {"count": 1, "ids": [5]},
         "several table rows": {"count": 1, "ids": [4]},
+        "table lies elsewhere": {"count": 1, "ids": [4]},
     }
     empty = verify_elements(labels, shapes, table[:0].copy())
     assert empty.summary["problems"]["not in the table"]["count"] == 20
     del late.uns["spatialdata_attrs"]
     with pytest.raises(ValueError, match="does not say what it annotates"):
         verify_elements(labels, shapes, late)
+
+
+# ---- where the table says that the cells are
+
+
+def with_points(table, xy, ours=True):
+    """The same table with other coordinates, and perhaps without the mark of postseg's own."""
+    changed = table.copy()
+    changed.obsm["spatial"] = xy
+    if not ours:
+        del changed.uns["postseg"]
+    return changed
+
+
+def pixels_of(labels, table):
+    """Centroids (x, y) of a table's cells in pixels of the labels."""
+    rows, columns = np.indices(labels.shape)
+    image = labels.to_numpy()
+    return np.array(
+        [(columns[image == i].mean(), rows[image == i].mean()) for i in table.obs["label"]]
+    ) + 0.5  # fmt: skip
+
+
+def test_points_of_the_table_are_those_of_the_labels(good):
+    found = verify_elements(*good)
+    assert found.cells["table_offset"].max() < 1e-9
+    assert found.summary["table_system"] == "global"
+    bare = good[2].copy()
+    del bare.obsm["spatial"]
+    found = verify_elements(*good[:2], bare)
+    assert found.ok
+    assert found.summary["table_system"] is None
+    assert found.cells["table_offset"].isna().all()
+
+
+@pytest.mark.parametrize("shift", [(0.6, 0), (0, -5), (300, 400)])
+def test_a_table_that_is_shifted(good, shift):
+    labels, shapes, table = good
+    found = verify_elements(labels, shapes, with_points(table, table.obsm["spatial"] + shift))
+    assert found.summary["problems"]["table lies elsewhere"]["count"] == 20
+    assert found.cells["table_offset"].to_numpy() == pytest.approx(np.hypot(*shift))
+    text = f"The table's points lie ({shift[0]:+.2f}, {-shift[1]:+.2f}) px (x, y) off their labels."
+    assert found.summary["causes"] == [text]
+    assert found.summary["systems"]["global"]["max_offset"] < 0.5
+
+
+def test_rows_of_a_table_that_are_swapped_or_gaps_are_named(good):
+    labels, shapes, table = good
+    xy = table.obsm["spatial"].copy()
+    xy[[3, 8]] = xy[[8, 3]]
+    xy[15], xy[16, 1], xy[17] = np.nan, np.inf, 1e308
+    for ours in (True, False):
+        found = verify_elements(labels, shapes, with_points(table, xy, ours))
+        assert found.summary["problems"] == {
+            "table lies elsewhere": {"count": 5, "ids": [4, 9, 16, 17, 18]}
+        }
+        assert not found.ok
+        assert found.cells.loc[16:18, "table_offset"].isna().all()
+        assert found.cells.loc[[4, 9], "table_offset"].min() > 5
+        json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_a_table_of_our_own_that_is_not_in_global(good):
+    labels, shapes, table = good
+    xy = pixels_of(labels, table)
+    assert not verify_elements(labels, shapes, with_points(table, xy)).ok
+    found = verify_elements(labels, shapes, with_points(table, xy, ours=False))
+    assert found.ok
+    assert found.summary["table_system"] == "pixels of the labels"
+    # without "global" there is nothing that it must be in
+    in_image = {"image": get_transformation(labels, "image")}
+    labels = Labels2DModel.parse(labels.data, dims=("y", "x"), transformations=in_image)
+    found = verify_elements(labels, shapes, table)
+    assert found.ok
+    assert found.summary["table_system"] == "coordinates of the shapes"
+
+
+def test_a_table_of_others_may_be_in_any_system_and_its_points_anywhere_on_the_cell(good):
+    labels, shapes, table = good
+    pixels = pixels_of(labels, table)
+    to_image = get_transformation(labels, "image").to_affine_matrix(XY, XY)
+    um = Sequence([get_transformation(shapes, "image"), Scale([0.2125, 0.2125], XY)])
+    to_um = um.to_affine_matrix(XY, XY)
+    in_um = other(shapes, shapely.transform(
+        shapes.geometry.array, lambda xy: xy @ to_um[:2, :2].T + to_um[:2, 2]
+    ), image=Scale([1 / 0.2125, 1 / 0.2125], XY))  # fmt: skip
+    del in_um.attrs["transform"]["global"]
+    in_image = pixels @ to_image[:2, :2].T + to_image[:2, 2]
+    for xy, system in (
+        (table.obsm["spatial"], "global"),
+        (in_image, "image"),
+        (pixels, "pixels of the labels"),
+        (pixels - 0.5, "pixels of the labels"),
+        (np.add(pixels, (5, -5)), "pixels of the labels"),
+        (0.2125 * in_image, "coordinates of the shapes"),
+        (np.column_stack([in_image, np.arange(20)]), "image"),
+    ):
+        found = verify_elements(labels, in_um, with_points(table, xy, ours=False))
+        assert found.ok, system
+        assert found.summary["table_system"] == system
+    for xy in (1e4 * pixels, pixels[::-1], np.zeros((20, 2)), np.full((20, 2), np.nan)):
+        found = verify_elements(labels, in_um, with_points(table, xy, ours=False))
+        assert found.ok
+        assert found.summary["table_system"] == "unknown"
+        assert "obsm['spatial'] of the table fits no coordinate system" in str(found)
+        assert found.cells["table_offset"].isna().all()
+    for xy in (np.zeros((20, 1)), np.array([["a", "b"]] * 20)):
+        found = verify_elements(labels, in_um, with_points(table, xy, ours=False))
+        assert found.ok
+        assert found.summary["table_system"] is None
+
+
+def test_one_row_of_several_lies_elsewhere(good):
+    """A table may annotate both elements: each of its rows must lie on its cell."""
+    labels, shapes, table = good
+    both = ad.concat([table, table], uns_merge="same", index_unique="-")
+    both.obs["region"] = pd.Categorical(["a"] * 20 + ["b"] * 20)
+    assert verify_elements(labels, shapes, both).ok
+    both.obsm["spatial"][26] += 40
+    found = verify_elements(labels, shapes, both)
+    assert found.summary["problems"] == {"table lies elsewhere": {"count": 1, "ids": [7]}}
+    assert found.cells.loc[7, "table_offset"] > 40
+
+
+@pytest.mark.parametrize("factor", [1, 3])
+def test_a_filter_of_a_subclass_that_moves_the_cells_after_ours(tmp_path, factor):
+    """Whose audit is kept for it: the masks have moved, the table has not."""
+    post = processed(tissue(), factor)
+    xy = post.table.obsm["spatial"] + (5 * factor, 0)
+    table = with_points(post.table, xy)
+    assert verify_elements(post.labels_model, post.shapes_model, post.table).ok
+    post.table = table
+    post.write(tmp_path / "s.zarr")
+    found = verify_store(tmp_path / "s.zarr")
+    assert found.summary["problems"]["table lies elsewhere"]["count"] == 20
+    assert f"({5 * factor:+.2f}, +0.00) px" in found.summary["causes"][0]
 
 
 def test_agreement(good):
