@@ -80,11 +80,16 @@ def report(
             origin += ", filtered for this page"
         elif filter_config or given:
             origin += ", filtered anew for this page with other thresholds"
+        note = _note(post)
     with step("Filtering and drawing", quiet):
         if post.filter_report is None or filter_config or given:
             post.refilter(filter_config, **given)
         post.write_report(
-            output, tissue, title=title or source.stem, source=origin, overwrite=overwrite
+            output,
+            tissue,
+            title=title or source.stem,
+            source=f"{origin}. {note}" if note else origin,
+            overwrite=overwrite,
         )
     if not quiet:
         found = post.filter_report
@@ -93,6 +98,8 @@ def report(
             f"Wrote {output}: {found.passed:,} of {found.total:,} regions passed, "
             f"in {time.perf_counter() - start:.1f} s"
         )
+        if note:
+            click.echo(note)
 
 
 def _filtered_before(source: Path, element: str | None) -> PostSegmentation | None:
@@ -101,6 +108,19 @@ def _filtered_before(source: Path, element: str | None) -> PostSegmentation | No
     from postseg.restoring import restore
 
     return restore(source, element)
+
+
+def _note(post: PostSegmentation) -> str:
+    """What one should know of a store by a subclass, or nothing."""
+    from postseg.report import human
+
+    reasons = ", ".join(map(human, getattr(post, "as_stored", ())))
+    if not reasons:
+        return ""
+    return (
+        f"Tests that a subclass changed or added ({reasons}) are shown as stored: what other "
+        "thresholds would do to their regions is an estimate."
+    )
 
 
 def _filtered_now(source: Path, element: str | None, allow_pickle: bool) -> PostSegmentation:

@@ -13,8 +13,8 @@ import zarr
 from anndata.io import read_elem
 from numpy.typing import NDArray
 
+from postseg import criteria
 from postseg.audit import KEY, Audit, unpack
-from postseg.criteria import TESTS
 from postseg.filtering import Measured
 from postseg.identity import as_ids
 from postseg.images import encode, paint
@@ -28,12 +28,11 @@ from postseg.runs import Runs, components
 _IDS = ("region_number", "label", "source_label")  # columns of the table
 _PLACE = ["area", "centroid_row", "centroid_col"]  # tells regions from those of other masks
 _MAX_PAINTED = np.iinfo(np.int32).max
-_KNOWN = {test.reason for test in TESTS} | {""}
 
 
 def restore(
     path: str | PathLike[str], element: str | None = None, **settings: Any
-) -> PostSegmentation | None:
+) -> Restored | None:
     """Bring back the `PostSegmentation` that wrote a store, filtered, as before it wrote.
 
     It starts from the masks as they were assigned then (with region numbers for labels where
@@ -51,7 +50,7 @@ def restore(
 
     Returns
     -------
-    PostSegmentation or None
+    Restored or None
         None where no table holds an audit of the element.
 
     Raises
@@ -69,9 +68,9 @@ def restore(
         if table is None:
             return None
         audit = unpack(read_elem(table[f"uns/{KEY}"]))
-        columns = {key: read_elem(table[f"obs/{key}"]) for key in _IDS}
+        columns = {key: read_elem(table[f"obs/{key}"]) for key in (*_IDS, *_PLACE)}
     settings = {"verbose": False, **settings}
-    post = _Restored(None, audit.factor_rescale, name, filter_config=audit.config, **settings)
+    post = Restored(None, audit.factor_rescale, name, filter_config=audit.config, **settings)
     labels = read_labels_element(path, name)
     try:
         post.fill(labels, audit, _all_regions(columns, audit))
@@ -84,11 +83,23 @@ def restore(
     return post
 
 
-class _Restored(PostSegmentation):
-    """Rejects what tests of a subclass rejected, too: a store has their outcome only."""
+class Restored(PostSegmentation):
+    """Rejects what a subclass rejected, too: of its tests a store has the outcome only.
 
-    _place = pd.DataFrame()  # of the regions that were restored,
-    _own = pd.DataFrame()  # and which of them these tests rejected, a column per reason
+    With the thresholds of the store that is exactly what is stored. With others it is an estimate:
+    a region that a subclass rejected, or kept, against our tests goes the same way again.
+
+    Attributes
+    ----------
+    as_stored : tuple of str
+        Reasons of the subclass's own, and those of ours whose outcome it changed.
+    """
+
+    as_stored: tuple[str, ...] = ()
+    _place = pd.DataFrame()  # of the regions that were restored; which of them failed
+    _own = pd.DataFrame()  # tests of the subclass's own, a column per reason;
+    _spared: NDArray[np.bool_]  # our tests, and were kept from it by the subclass;
+    _added: NDArray[np.bool_]  # our tests, by the subclass only
 
     def fill(self, labels: LabelImage, audit: Audit, stored: pd.DataFrame) -> None:
         """Assign the masks before the filter, and filter them; `stored` is what must come out."""
@@ -105,31 +116,37 @@ class _Restored(PostSegmentation):
             value = source_label[runs.label - 1] if fits else runs.label
             self.masks = paint(runs, value, chunks)
 
+        _check_same(table, stored, _PLACE)
         image = self.input_masks
         assert image is not None  # just assigned
         self._hold(measured=Measured(runs._replace(label=regions.number), table, image))
-        reason = stored["reason"].to_numpy()
-        own = [name for name in stored["reason"].unique() if name not in _KNOWN]
-        self._own = pd.DataFrame({name: reason == name for name in own}, index=table.index)
         self._place = table[_PLACE]
+        self._learn(stored["reason"].to_numpy(), criteria.rejections(table, audit.config))
         self.refilter()
         assert self.regions is not None  # the filter has run
-        for column in ("reason", "label"):
-            found, expected = (rows[column].to_numpy(object) for rows in (self.regions, stored))
-            differs = found != expected
-            if differs.any():
-                at = int(differs.argmax())
-                raise ValueError(
-                    f"{_name(at + 1, stored)} has now the {column} {found[at]!r}, but in the audit "
-                    f"{expected[at]!r}"
-                )
+        _check_same(self.regions, stored, ["label"])
+
+    def _learn(self, reason: NDArray[np.object_], ours: pd.DataFrame) -> None:
+        """Tell what a subclass did from the first reason of each region and from our tests."""
+        names = [name for name in pd.unique(reason) if name and name not in ours]
+        self._own = pd.DataFrame({name: reason == name for name in names}, index=ours.index)
+        failed = ours.to_numpy()
+        column = ours.columns.get_indexer(pd.Index(reason))[
+            :, None
+        ]  # -1 for kept, and for reasons not ours
+        columns = np.arange(len(ours.columns))
+        self._spared = failed & ((columns < column) | (column < 0))
+        self._added = ~failed & (columns == column)
+        # a test of its own may come before ours, and changes none then
+        changed = self._added | (self._spared & ~self._own.any(axis=1).to_numpy()[:, None])
+        self.as_stored = (*ours.columns[np.flatnonzero(changed.any(axis=0))], *names)
 
     def rejections(self, regions: pd.DataFrame) -> pd.DataFrame:
+        """Our tests, and what is stored of those of the subclass."""
         failed = super().rejections(regions)
         if not regions[_PLACE].equals(self._place):
             return failed  # of other regions these tests have said nothing
-        failed[self._own.any(axis=1)] = False  # the first reason is known, and it is none of ours
-        return failed.join(self._own)
+        return ((failed & ~self._spared) | self._added).join(self._own)
 
 
 def _find_table(root: zarr.Group, name: str) -> Any:
@@ -145,9 +162,10 @@ def _find_table(root: zarr.Group, name: str) -> Any:
 
 
 def _all_regions(columns: dict[str, Any], audit: Audit) -> pd.DataFrame:
-    """Label, source label and reason of all regions, by number, from the table and the audit."""
-    ids = {key: as_ids(values, f"column {key!r} of the table") for key, values in columns.items()}
-    cells = pd.DataFrame(ids).set_index("region_number").assign(reason="")
+    """Labels, place and reason of all regions, by number, from the table and the audit."""
+    known = {key: as_ids(columns[key], f"column {key!r} of the table") for key in _IDS}
+    known |= {key: np.asarray(columns[key]) for key in _PLACE}
+    cells = pd.DataFrame(known).set_index("region_number").assign(reason="")
     stored = pd.concat([cells, audit.rejected[cells.columns]]).sort_index()
     _check_numbers(stored.index.to_numpy(), len(stored), "the table or twice there")
     if not cells["label"].is_unique:
@@ -163,6 +181,18 @@ def _check_numbers(found: NDArray[np.integer[Any]], n: int, where: str) -> None:
         pairs = zip_longest(found.tolist(), expected.tolist(), fillvalue=n + 1)
         first = next(min(pair) for pair in pairs if pair[0] != pair[1])
         raise ValueError(f"region {first} is missing from {where}")
+
+
+def _check_same(found: pd.DataFrame, stored: pd.DataFrame, columns: list[str]) -> None:
+    for column in columns:
+        now, then = found[column].to_numpy(), stored[column].to_numpy()
+        differs = ~np.isclose(now, then, rtol=0, atol=1e-6)
+        if differs.any():
+            at = int(differs.argmax())
+            raise ValueError(
+                f"{_name(at + 1, stored)} has now the {column} {now[at]:.10g}, but in the audit "
+                f"{then[at]:.10g}"
+            )
 
 
 def _name(region: int, stored: pd.DataFrame) -> str:

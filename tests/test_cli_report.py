@@ -79,6 +79,39 @@ def test_a_store_with_other_thresholds(store):
     assert 'max_convexity_deficit = "none"' in page()  # as in the store
 
 
+@pytest.mark.parametrize("reason", ["too_rectangular", "too_small", "giant"])
+def test_a_store_of_a_subclass_is_shown_as_stored_and_it_says_so(folder, reason):
+    """Whether it widens a test that is on or off, or adds one."""
+
+    class Own(PostSegmentation):
+        def rejections(self, regions):
+            failed = super().rejections(regions)
+            failed[reason] = (regions.index < 4) | failed.get(reason, regions["area"] < 0)
+            return failed
+
+    Own(MASKS, label_name="cells", filter_config=STRICT, verbose=False).write("cells.zarr")
+    said = succeed("cells.zarr", "-o", "r.html")
+    name = reason.replace("_", " ").title()
+    note = (
+        f"Tests that a subclass changed or added ({name}) are shown as stored: what other "
+        "thresholds would do to their regions is an estimate."
+    )
+    assert "3 of 11 regions passed" in said
+    assert "3 of 11 regions passed" in page()
+    assert note in said
+    assert note in page()
+    assert note not in succeed("cells.zarr", "-o", "q.html", "--quiet")
+    said = succeed("cells.zarr", "-o", "r.html", "--overwrite", "--min-area", "none")
+    assert "6 of 11 regions passed" in said
+    assert note in said
+    assert f"filtered anew for this page with other thresholds. {note}" in page()
+
+
+def test_a_store_without_a_subclass_says_nothing_of_one(store):
+    assert "subclass" not in succeed("cells.zarr", "-o", "r.html")
+    assert "subclass" not in page()
+
+
 def test_a_config_takes_the_place_of_the_thresholds_of_a_store(store, folder):
     (folder / "c.toml").write_text("min_absolute_area = 5")
     succeed("cells.zarr", "-o", "r.html", "--config", "c.toml", "--max-area", 130)
