@@ -17,12 +17,12 @@ walk crosses over to the other pixel: regions are 8-connected (`fully_connected=
 
 import numpy as np
 
-from postseg._kernels import kernel
+from postseg._kernels import compiled, kernel
 
 LEFT, RIGHT = 0, 1
 
 
-@kernel
+@compiled
 def _first_stopping_after(stop, low, high, column):
     """Index of the first run of ``low:high`` whose stop exceeds `column`, or `high`."""
     while low < high:
@@ -34,7 +34,7 @@ def _first_stopping_after(stop, low, high, column):
     return low
 
 
-@kernel
+@compiled
 def _follow(run, side, row, start, stop, top, rows):
     """The side after (run, side), with the horizontal edges from column `a` to `b` between.
 
@@ -66,7 +66,7 @@ def _follow(run, side, row, start, stop, top, rows):
     return run, RIGHT, s, stop[run]
 
 
-@kernel
+@compiled
 def _row_starts(k, offsets, row, rows):
     """First run of each row of region k, with an empty row before and after: see `_follow`."""
     begin, end = offsets[k], offsets[k + 1]
@@ -80,7 +80,7 @@ def _row_starts(k, offsets, row, rows):
     rows[t + 1] = end
 
 
-@kernel
+@compiled
 def _tallest(first, last, offsets, row):
     height = 0
     for k in range(first, last):

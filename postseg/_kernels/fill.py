@@ -13,14 +13,14 @@ Cells are runs grouped by cell, each cell's in raster order: cell k owns the run
 
 import numpy as np
 
-from postseg._kernels import kernel
+from postseg._kernels import compiled, kernel
 from postseg._kernels.runs import _root
 
 TIE = 1e-6  # pixels: further than rounding in a transformation takes a vertex off a centre
 FAR = 1 << 29  # columns beyond are cut there, so that runs and their lengths fit int32
 
 
-@kernel
+@compiled
 def _first_centre(x):
     """First pixel whose centre is not before the coordinate `x`."""
     x -= 0.5
@@ -28,7 +28,7 @@ def _first_centre(x):
     return nearest if abs(x - nearest) < TIE else np.ceil(x)
 
 
-@kernel
+@compiled
 def _rows_crossed(y, other_y, low, high):
     """Rows of ``low:high`` whose centre line an edge between two heights crosses, half open."""
     first = _first_centre(min(y, other_y))
@@ -82,7 +82,7 @@ def fill(xy, rings, cells, low, high, offsets):
     return row, start, stop
 
 
-@kernel
+@compiled
 def _open_to(a, b, begin, end, start, stop):
     """Whether a column of ``a:b`` lies outside all that a row's runs ``begin:end`` span."""
     return begin == end or a < start[begin] or b > stop[end - 1]

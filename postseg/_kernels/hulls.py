@@ -15,10 +15,10 @@ side is the same thing of -x. Pixel centres on the hull's border count, as in
 
 import numpy as np
 
-from postseg._kernels import kernel
+from postseg._kernels import compiled, kernel
 
 
-@kernel
+@compiled
 def _envelope_columns(x, height, chain, column):
     """``column[r] = ceil(envelope(x)(doubled row of r) / 2)`` for pixel rows 0..height-1.
 

@@ -6,13 +6,13 @@ stay small and exact: a label that fills a slide neither overflows nor loses dig
 
 import numpy as np
 
-from postseg._kernels import kernel
+from postseg._kernels import compiled, kernel
 
 # An int64 sum is emptied into a float beyond this; one run adds far less than the rest of 2^63.
 _SPILL = 2**61
 
 
-@kernel
+@compiled
 def _squares_below(m):
     """0^2 + 1^2 + ... + (m - 1)^2; as a polynomial it serves negative m too."""
     return (m - 1) * m * (2 * m - 1) // 6

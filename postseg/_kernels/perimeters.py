@@ -14,14 +14,14 @@ bend. Codes without a weight (isolated pixels, ends, crossings) are not counted.
 
 import numpy as np
 
-from postseg._kernels import kernel
+from postseg._kernels import compiled, kernel
 
 CODES = np.array([5, 7, 13, 15, 17, 21, 23, 25, 27, 33])
 _COLUMN = np.full(50, -1)
 _COLUMN[CODES] = np.arange(CODES.size)
 
 
-@kernel
+@compiled
 def _border_columns(start, stop, above, above_end, here, here_end, below, below_end, out):
     """Columns of one row's border pixels, ascending, into `out`; returns how many.
 
@@ -52,7 +52,7 @@ def _border_columns(start, stop, above, above_end, here, here_end, below, below_
     return n
 
 
-@kernel
+@compiled
 def _near(columns, n, i, c):
     """How many of `columns` equal `c`, and how many lie one off; the search begins at `i`."""
     while i < n and columns[i] < c - 1:

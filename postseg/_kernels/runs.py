@@ -12,7 +12,7 @@ Two runs in successive rows touch (8-connectivity) when ``a.start <= b.stop`` an
 
 import numpy as np
 
-from postseg._kernels import kernel
+from postseg._kernels import compiled, kernel
 
 
 @kernel
@@ -51,7 +51,7 @@ def encode(block, first_row, first_col):
     return row, start, stop, label
 
 
-@kernel
+@compiled
 def _root(parent, i):
     while parent[i] != i:
         parent[i] = parent[parent[i]]
