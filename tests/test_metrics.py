@@ -1,11 +1,14 @@
 """The metrics of shapes that can be measured by hand."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from drawing import draw, square_as_runs
 from numpy.testing import assert_allclose, assert_array_equal
 
 from postseg import measure_regions
+from postseg._kernels.moments import moments
 from postseg.metrics import measure
 from postseg.runs import Runs, components
 
@@ -153,3 +156,48 @@ def test_a_diagonal_line_of_100000_pixels(way):
     assert found["eccentricity"] == 1
     assert found["perimeter"] == pytest.approx((n - 2) * ROOT2)
     assert found["extent"] == 1 / n
+
+
+def exact_moments(row, start, stop):
+    """Area, centroid and central moments of runs of one region, in whole numbers and fractions."""
+    runs = [(int(r), int(a), int(b)) for r, a, b in zip(row, start, stop, strict=True)]
+
+    def squares(m):
+        return (m - 1) * m * (2 * m - 1) // 6
+
+    n = sum(b - a for _, a, b in runs)
+    r = Fraction(sum(r * (b - a) for r, a, b in runs), n)
+    c = Fraction(sum((a + b - 1) * (b - a) // 2 for _, a, b in runs), n)
+    rr = Fraction(sum(r * r * (b - a) for r, a, b in runs), n) - r * r
+    rc = Fraction(sum(r * ((a + b - 1) * (b - a) // 2) for r, a, b in runs), n) - r * c
+    cc = Fraction(sum(squares(b) - squares(a) for _, a, b in runs), n) - c * c
+    return n, [float(r), float(c)], [float(rr), float(rc), float(cc)]
+
+
+WIDEST = 2**31 - 1
+WIDE = {
+    "4 million columns": ([0, 1], [0, 0], [4_000_000, 4_000_000]),
+    "half of it far off": ([0, 1, 2], [0, 7, 9_000_000], [5_000_000, 9_999_999, 10_000_000]),
+    "all columns of int32": ([0, 1, 2], [0, 5, 2**30], [WIDEST, WIDEST, WIDEST]),
+    "16 rows, to the right": (range(16), [0, *[2**30] * 15], [WIDEST] * 16),
+    "wide and high": ([0, *range(1, 4_000_001)], [0] * 4_000_001, [WIDEST, *[3] * 4_000_000]),
+    "all rows of int32": ([0, WIDEST - 1], [0, 0], [WIDEST, WIDEST]),
+}
+
+
+@pytest.mark.parametrize(("row", "start", "stop"), WIDE.values(), ids=WIDE)
+def test_moments_of_what_is_wider_than_64_bits_can_sum(row, start, stop):
+    row, start, stop = (np.array(part, np.int32) for part in (row, start, stop))
+    area, bbox = np.empty(1, np.int64), np.empty((1, 4), np.int64)
+    centroid, inertia = np.empty((1, 2)), np.empty((1, 3))
+    moments(0, 1, np.array([0, row.size]), row, start, stop, area, bbox, centroid, inertia)
+    n, centre, second = exact_moments(row, start, stop)
+    assert area.item() == n
+    assert_allclose(centroid[0], centre, rtol=1e-12)
+    assert_allclose(inertia[0], second, rtol=1e-9, atol=1e-12 * max(second))
+
+
+@pytest.mark.parametrize("width", [3_000_000, 3_400_000, 5_000_000])
+def test_a_wide_line_is_no_circle(width):
+    image = np.broadcast_to(np.uint8(1), (1, width))
+    assert measure_regions(image)["eccentricity"].item() == 1

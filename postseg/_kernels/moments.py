@@ -1,15 +1,19 @@
 """Area, bounding box and second moments of regions, from their runs.
 
 Sums are taken about the centre of the region's own bounding box, in integers, so that they
-stay small and exact: a label that fills a slide neither overflows nor loses digits.
+stay small and exact: a label that fills a slide neither overflows nor loses digits. Runs that
+reach more than 2^20 pixels from that centre are summed as floats, to some 15 digits, so that
+there is no bound but that of int32: 2^31 - 1 rows and columns.
 """
 
 import numpy as np
 
 from postseg._kernels import compiled, kernel
 
-# An int64 sum is emptied into a float beyond this; one run adds far less than the rest of 2^63.
+# An int64 sum is emptied into a float beyond this; one run adds no more than 2^61.
 _SPILL = 2**61
+# Further from the centre than this, the squares of a run may exceed that.
+_FAR = 2**20
 
 
 @compiled
@@ -42,6 +46,8 @@ def moments(first, last, offsets, row, start, stop, area, bbox, centroid, inerti
         sum_rr = np.int64(0)
         sum_rc = np.int64(0)
         sum_cc = np.int64(0)
+        big_r = 0.0
+        big_c = 0.0
         big_rr = 0.0
         big_rc = 0.0
         big_cc = 0.0
@@ -54,6 +60,16 @@ def moments(first, last, offsets, row, start, stop, area, bbox, centroid, inerti
             n += length
             sum_r += r * length
             sum_c += columns
+            if abs(sum_r) > _SPILL or abs(sum_c) > _SPILL:
+                big_r += sum_r
+                big_c += sum_c
+                sum_r = 0
+                sum_c = 0
+            if max(abs(r), abs(a), abs(b)) > _FAR:
+                big_rr += float(r) * r * length
+                big_rc += float(r) * columns
+                big_cc += length * (((a + b - 1) / 2) ** 2 + (float(length) * length - 1) / 12)
+                continue
             sum_rr += r * r * length
             sum_rc += r * columns
             sum_cc += _squares_below(b) - _squares_below(a)
@@ -65,8 +81,8 @@ def moments(first, last, offsets, row, start, stop, area, bbox, centroid, inerti
                 sum_rc = 0
                 sum_cc = 0
 
-        mean_r = sum_r / n
-        mean_c = sum_c / n
+        mean_r = (big_r + sum_r) / n
+        mean_c = (big_c + sum_c) / n
         area[k] = n
         bbox[k, 0] = top
         bbox[k, 1] = left
