@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 LabelImage: TypeAlias = "NDArray[Any] | da.Array"
 
 MAX_LABEL = 2**63 - 1
+MAX_SIDE = 2**31 - 1
+_FILLED_LAZILY = "dask.array.ma.filled(masks, 0)"
 _BLOCK_BYTES = 1 << 21  # small enough to stay in cache while a block is checked and encoded
 
 
@@ -36,13 +38,9 @@ def as_label_image(masks: Any) -> LabelImage:
     TypeError
         For object, complex, text and masked arrays, and anything that is no array.
     ValueError
-        For arrays that are not 2-D.
+        For arrays that are not 2-D, of 2^31 rows or columns or more, and dask arrays whose chunk
+        sizes are unknown.
     """
-    if isinstance(masks, np.ma.MaskedArray):
-        raise TypeError(
-            "masks is a masked array; say what its hidden pixels are, e.g. masks.filled(0) for "
-            "background."
-        )
     if isinstance(masks, str | PathLike):
         raise TypeError(
             f"masks is the path {str(masks)!r}; read it first, e.g. with "
@@ -58,12 +56,22 @@ def as_label_image(masks: Any) -> LabelImage:
             "number per cell. Convert it with masks.astype(int) if that is what it holds."
         )
     shape = image.shape
+    if np.isnan(shape).any():
+        raise ValueError(
+            f"masks is a dask array of unknown shape {shape}; call masks.compute_chunk_sizes() "
+            "first."
+        )
     while image.ndim > 2 and 1 in (image.shape[0], image.shape[-1]):
         image = image[0] if image.shape[0] == 1 else image[..., 0]
     if image.ndim != 2:
         raise ValueError(
             f"masks has shape {shape}; postseg takes 2-D label images only. Pass one plane at a "
             "time, e.g. masks[0]."
+        )
+    if max(shape) > MAX_SIDE:
+        raise ValueError(
+            f"masks has shape {shape}; postseg counts no more than 2^31 - 1 rows or columns. Cut "
+            "it into tiles."
         )
     return image
 
@@ -74,9 +82,19 @@ def is_lazy(image: Any) -> TypeGuard[da.Array]:
     return dask_array is not None and isinstance(image, dask_array.Array)
 
 
+def _refuse_masked(array: Any, filled: str) -> None:
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(
+            f"masks is a masked array; say what its hidden pixels are, e.g. {filled} for "
+            "background."
+        )
+
+
 def _array(masks: Any) -> LabelImage:
     if is_lazy(masks):
+        _refuse_masked(masks._meta, _FILLED_LAZILY)
         return masks
+    _refuse_masked(masks, "masks.filled(0)")
     zarr = sys.modules.get("zarr")
     if zarr is not None and isinstance(masks, zarr.Array):
         import dask.array as da
@@ -127,21 +145,24 @@ def as_block(block: NDArray[Any], first_row: int, first_col: int = 0) -> NDArray
     ValueError
         Naming the value and its place, for negative labels, labels above 2^63 - 1, and floats
         that are not finite integers.
+    TypeError
+        For a masked array, as a chunk may be of what dask took for a plain one.
     """
+    _refuse_masked(block, _FILLED_LAZILY)
     place = first_row, first_col
     kind = block.dtype.kind
     if kind == "f":
         block = _whole_numbers(block, place)
     elif block.size and kind == "i" and (lowest := block.min()) < 0:
         raise ValueError(
-            f"masks has the negative label {lowest} at {_place(block == lowest, place)}; labels "
+            f"masks has the negative label {lowest} at {place_of(block == lowest, place)}; labels "
             "are 0 (background) or positive. Set such pixels to 0 if they mean background."
         )
     elif block.size and block.dtype.itemsize == 8 and kind == "u":
         highest = block.max()
         if highest > MAX_LABEL:
             raise ValueError(
-                f"masks has the label {highest} at {_place(block == highest, place)}, above the "
+                f"masks has the label {highest} at {place_of(block == highest, place)}, above the "
                 f"largest, 2^63 - 1; renumber the cells first."
             )
     block = np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("="))
@@ -158,14 +179,15 @@ def _whole_numbers(block: NDArray[Any], place: tuple[int, int]) -> NDArray[np.in
     if wrong.any():
         value = block[wrong][0]
         raise ValueError(
-            f"masks has dtype {block.dtype} and the value {value} at {_place(wrong, place)}; "
+            f"masks has dtype {block.dtype} and the value {value} at {place_of(wrong, place)}; "
             "labels are whole numbers from 0 to 2^63 - 1. Is this a probability or distance map "
             "instead of the label image?"
         )
     return block.astype(np.int64)
 
 
-def _place(wrong: NDArray[np.bool_], origin: tuple[int, int]) -> str:
+def place_of(wrong: NDArray[np.bool_], origin: tuple[int, int]) -> str:
+    """Say where the first such pixel is, of a block at `origin`."""
     row, col = np.argwhere(wrong)[0] + origin
     return f"row {row}, column {col}"
 

@@ -60,8 +60,8 @@ def n_threads() -> int:
         else:
             return 1
     asked = _limit.get()
-    if asked is None and ENVIRONMENT in os.environ:
-        asked = check_n_jobs(os.environ[ENVIRONMENT], ENVIRONMENT)
+    if asked is None and (text := os.environ.get(ENVIRONMENT)):  # empty is not set
+        asked = check_n_jobs(text, ENVIRONMENT)
     return cpus() if asked is None or asked == -1 else asked
 
 

@@ -145,6 +145,13 @@ def at(row, column, value, dtype=None):
     return masks
 
 
+def masked_in_xarray():
+    """As from an xarray that does not fill what is hidden with NaN."""
+    masks = xr.DataArray(da.zeros(IMAGE.shape, int), dims=("y", "x"))
+    masks.variable._data = da.ma.masked_equal(da.from_array(IMAGE, chunks=2), 2)
+    return masks
+
+
 REFUSED = {
     "fraction": (np.array([[0, 1.5]]), ValueError, ["1.5", "row 0, column 1", "whole numbers"]),
     "NaN": (at(1100, 7, np.nan, float), ValueError, ["nan", "row 1100, column 7"]),
@@ -164,6 +171,22 @@ REFUSED = {
     "text": (IMAGE.astype(str), TypeError, ["<U", "astype"]),
     "dates": (IMAGE.astype("m8[s]"), TypeError, ["timedelta64[s]", "integers"]),
     "masked array": (np.ma.masked_equal(IMAGE, 2), TypeError, ["masked array", "filled(0)"]),
+    "dask of masked": (
+        da.from_array(np.ma.masked_equal(IMAGE, 2), chunks=2),
+        TypeError,
+        ["masked array", "dask.array.ma.filled(masks, 0)"],
+    ),
+    "DataArray of dask of masked": (masked_in_xarray(), TypeError, ["masked array"]),
+    "unknown chunk sizes": (
+        da.from_array(IMAGE, chunks=2)[da.from_array(IMAGE.any(axis=1), chunks=2)],
+        ValueError,
+        ["(nan, 6)", "masks.compute_chunk_sizes()"],
+    ),
+    "wider than int32": (
+        np.broadcast_to(np.uint8(1), (1, 2**31)),
+        ValueError,
+        ["(1, 2147483648)", "2^31 - 1", "tiles"],
+    ),
     "a path": ("masks.npy", TypeError, ["'masks.npy'", "read_label_image"]),
     "RGB": (np.zeros((4, 5, 3), int), ValueError, ["(4, 5, 3)", "2-D", "masks[0]"]),
     "stack": (np.zeros((2, 4, 5), int), ValueError, ["(2, 4, 5)", "2-D"]),
@@ -186,6 +209,18 @@ def test_refused_with_a_message_that_helps(entrance, masks, error, words):
         entrance(masks)
     assert raised.type is error
     assert [word for word in words if word not in str(raised.value)] == []
+
+
+def test_chunk_sizes_once_computed_are_known():
+    some = da.from_array(IMAGE, chunks=2)[da.from_array(IMAGE.any(axis=1), chunks=2)]
+    assert_array_equal(found_in(some.compute_chunk_sizes()), FOUND)
+
+
+def test_a_chunk_that_turns_out_masked_is_refused_when_it_is_read():
+    meta = np.empty((0, 0), int)
+    masks = da.from_array(IMAGE, chunks=2).map_blocks(np.ma.masked_equal, 2, meta=meta)
+    with pytest.raises(TypeError, match="masked array"):
+        measure_regions(masks)
 
 
 EMPTY = {
