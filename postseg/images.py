@@ -36,13 +36,17 @@ def encode(image: LabelImage) -> Runs:
 
 
 def last_row(image: LabelImage) -> int | None:
-    """The lowest row that is not all background, or None; read from below, no further."""
+    """The lowest row that is not all background, or None; read from below."""
     step = max(1, *image.chunks[0]) if is_lazy(image) else rows_per_block(image)
-    for last in range(image.shape[0], 0, -step):
+    last = image.shape[0]
+    while last > 0:
         first = max(0, last - step)
         rows = np.flatnonzero(np.asarray((image[first:last] != 0).any(axis=1)))
         if rows.size:
             return first + int(rows[-1])
+        last = first
+        if is_lazy(image):
+            step *= 2  # each look takes dask time for all chunks of the image: few of them
     return None
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import dask.array as da
 import numpy as np
-from dask.base import compute
+from dask.base import compute_as_if_collection
 from dask.delayed import delayed
-from numpy.typing import NDArray
+from dask.layers import ArraySliceDep
+from numpy.typing import DTypeLike, NDArray
 
 from postseg._kernels import runs as kernels
 from postseg.parallel import n_threads
@@ -17,6 +19,9 @@ from postseg.progress import of_dask
 from postseg.runs import Runs, encode_block
 
 Chunks = tuple[tuple[int, ...], tuple[int, ...]]
+Place = tuple[slice, slice]  # rows and columns
+
+_PAINTED = "postseg-painted"
 
 
 def encode_chunks(image: da.Array) -> Runs:
@@ -24,15 +29,17 @@ def encode_chunks(image: da.Array) -> Runs:
     parts = plan(image)
     # a pool of our own: dask's would be the parent's, without threads, in a forked process
     pool = ThreadPoolExecutor(n_threads(), thread_name_prefix="postseg")
-    with pool, of_dask("Reading", image.npartitions, "encode_block"):
-        (bands,) = compute(parts, pool=pool)
+    with pool, of_dask("Reading", parts.npartitions, parts.name):
+        found = compute_as_if_collection(da.Array, parts.dask, parts.__dask_keys__(), pool=pool)
+    bands = list(reversed(found))  # rows of chunks
+    del found
     n_runs = sum(len(part[0]) for band in bands for part in band)
     joined: list[NDArray[Any]] = [
         np.empty(n_runs, dtype) for dtype in (np.int32, np.int32, np.int32, np.int64)
     ]
     n = 0
     while bands:  # each let go as it is copied, so that a slide's runs are not held twice
-        band = _join_band(bands.pop(0))
+        band = _join_band(bands.pop())
         for whole, part in zip(joined, band, strict=True):
             whole[n : n + part.size] = part
         n += band[0].size
@@ -40,15 +47,36 @@ def encode_chunks(image: da.Array) -> Runs:
     return Runs(row, start, stop, label, image.shape)
 
 
-def plan(image: da.Array) -> list[list[Any]]:
-    """One delayed `encode_block` per chunk, by rows of chunks: no task holds any pixels."""
-    tops, lefts = (np.cumsum([0, *sizes[:-1]]).tolist() for sizes in image.chunks)
-    encode = delayed(encode_block, pure=False, nout=4)
-    blocks = image.to_delayed()
-    return [
-        [encode(blocks[i, j], top, left) for j, left in enumerate(lefts)]
-        for i, top in enumerate(tops)
-    ]
+def plan(image: da.Array) -> da.Array:
+    """One `encode_block` for each chunk, in one layer of a graph that holds no pixels.
+
+    The chunks of what is returned are no arrays but tuples of them.
+    """
+    return by_place(_encode_chunk, image, image.chunks, object, "postseg-encoded")
+
+
+def _encode_chunk(block: NDArray[Any], place: Place) -> tuple[NDArray[Any], ...]:
+    rows, columns = place
+    return encode_block(block, rows.start, columns.start)
+
+
+def by_place(
+    task: Callable[[Any, Place], Any],
+    source: Any,
+    chunks: Chunks,
+    dtype: DTypeLike,
+    token: str | None = None,
+) -> da.Array:
+    """Call ``task(chunk, place)`` for each chunk, with its place in the whole.
+
+    As ``da.map_blocks`` does with `block_info`, but without a dict for each chunk. A `source` that
+    is no dask array, but delayed, is handed to every call as a whole.
+    """
+    axes = "ij" if isinstance(source, da.Array) else None
+    places = ArraySliceDep(chunks)
+    meta = np.empty((0, 0), dtype)
+    options = {"meta": meta, "token": token, "align_arrays": False}
+    return da.blockwise(task, "ij", source, axes, places, "ij", **options)
 
 
 def _join_band(parts: list[tuple[NDArray[Any], ...]]) -> tuple[NDArray[Any], ...]:
@@ -65,17 +93,21 @@ def _join_band(parts: list[tuple[NDArray[Any], ...]]) -> tuple[NDArray[Any], ...
 
 
 def paint_chunks(runs: Runs, value: NDArray[np.int32], chunks: Chunks) -> da.Array:
-    """Paint an image lazily: each chunk from the runs of its rows."""
+    """Paint an image lazily: each chunk from its own part of the runs."""
     arrays = delayed((*runs[:3], value), pure=False, traverse=False)
-    return da.map_blocks(
-        _paint_chunk, arrays, dtype=np.int32, chunks=chunks, meta=np.empty((0, 0), np.int32)
-    )
+    return by_place(_paint_chunk, arrays, chunks, np.int32, _PAINTED)
 
 
-def _paint_chunk(arrays: tuple[NDArray[np.int32], ...], block_info: Any) -> NDArray[np.int32]:
-    (top, bottom), (left, right) = block_info[None]["array-location"]
+def is_painted(image: da.Array) -> bool:
+    """Whether it is an image of `paint_chunks`, unchanged: dask's names change with the content."""
+    return image.name.startswith(f"{_PAINTED}-")
+
+
+def _paint_chunk(arrays: tuple[NDArray[np.int32], ...], place: Place) -> NDArray[np.int32]:
+    rows, columns = place
     row, start, stop, value = arrays
-    first, last = np.searchsorted(row, (top, bottom))
-    image = np.zeros((bottom - top, right - left), np.int32)
-    kernels.paint(first, last, row, start, stop, value, top, left, image)
+    # of the type of row, or numpy would convert all of it
+    bounds = np.searchsorted(row, np.arange(rows.start, rows.stop + 1, dtype=row.dtype))
+    image = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.int32)
+    kernels.paint_window(bounds, start, stop, value, columns.start, image)
     return image

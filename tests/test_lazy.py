@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from dask.callbacks import Callback
+from dask.highlevelgraph import HighLevelGraph
 from distributed import Client, LocalCluster
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from postseg import PostSegmentation, filter_cell_by_regionprops, measure_regions, parallel
-from postseg.images import encode
+from postseg.images import encode, last_row, paint
 from postseg.lazy import plan
+from postseg.progress import shown_by
 
 LOOSE = {"min_absolute_area": 5, "min_area": None}
 
@@ -139,6 +142,8 @@ def test_n_jobs_and_the_environment_set_the_number_of_threads(monkeypatch):
         assert parallel.n_threads() == 5
     with parallel.limited(-1):
         assert parallel.n_threads() == parallel.cpus()
+    monkeypatch.setenv(parallel.ENVIRONMENT, "")  # as a shell leaves what it unsets
+    assert parallel.n_threads() == parallel.cpus()
     monkeypatch.setenv(parallel.ENVIRONMENT, "many")
     with pytest.raises(ValueError, match="POSTSEG_N_JOBS is 'many'"):
         parallel.n_threads()
@@ -148,9 +153,68 @@ def test_n_jobs_and_the_environment_set_the_number_of_threads(monkeypatch):
 
 def test_the_graph_holds_no_image(tmp_path):
     stored = zarr.create_array(tmp_path / "z", shape=(4096, 4096), chunks=(512, 512), dtype="i4")
-    bands = plan(da.from_array(stored, chunks=512))
-    graph = dict(bands[3][5].__dask_graph__())
-    assert len(pickle.dumps(graph)) < 50_000
+    graph = plan(da.from_array(stored, chunks=512)).dask
+    assert len(pickle.dumps(graph)) < 10_000
+    assert len(pickle.dumps(dict(graph))) < 50_000  # task by task
+
+
+def work_of(task, monkeypatch):
+    """Graphs that dask puts together for `task`, and the tasks that it runs."""
+    graphs, tasks = [], []
+    join = HighLevelGraph.from_collections
+    with monkeypatch.context() as patch, Callback(pretask=lambda *of: tasks.append(of[0])):
+        patch.setattr(
+            HighLevelGraph,
+            "from_collections",
+            lambda *of, **by: graphs.append(of) or join(*of, **by),
+        )
+        task()
+    return len(graphs), len(tasks)
+
+
+def test_one_graph_and_one_task_a_chunk(monkeypatch):
+    """Graphs joined one by one take time by the square of their number."""
+    image = da.ones((64, 64), int, chunks=4)
+    graphs, tasks = work_of(lambda: encode(image), monkeypatch)
+    assert graphs < 10
+    assert tasks <= 256 + 1
+    runs = encode(image)
+    painted = []
+    graphs, tasks = work_of(
+        lambda: painted.append(paint(runs, runs.label, image.chunks).persist()), monkeypatch
+    )
+    assert graphs < 10
+    assert tasks <= 256 + 1  # and the runs
+    np.testing.assert_array_equal(painted[0], image)
+
+
+def test_the_last_row_is_found_in_few_steps(monkeypatch):
+    """And no more is read than twice what lies below it."""
+    image = np.zeros((256, 4), int)
+    image[100] = 1
+    read = []
+
+    def note(block, block_info=None):
+        read.append(block_info[0]["chunk-location"][0])
+        return block
+
+    lazy = da.from_array(image, chunks=4).map_blocks(note, meta=np.empty((0, 0), int))
+    steps = []
+    compute = da.Array.__array__
+    monkeypatch.setattr(
+        da.Array, "__array__", lambda *of, **by: steps.append(1) or compute(*of, **by)
+    )
+    assert last_row(lazy) == 100
+    assert len(steps) == 6  # 1 + 2 + 4 + 8 + 16 + 32 chunks of rows
+    assert sorted(read) == [*range(1, 64)]
+    assert last_row(da.zeros((10, 10), chunks=1)) is None
+
+
+def test_progress_counts_the_chunks():
+    shown = []
+    with shown_by(lambda text, part: shown.append((text, part))):
+        encode(da.from_array(IMAGE, chunks=(35, 30)))
+    assert shown == [("Reading", pytest.approx(i / 6)) for i in range(7)]
 
 
 @pytest.fixture(scope="module")

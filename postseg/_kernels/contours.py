@@ -18,20 +18,9 @@ walk crosses over to the other pixel: regions are 8-connected (`fully_connected=
 import numpy as np
 
 from postseg._kernels import compiled, kernel
+from postseg._kernels.runs import _first_stopping_after
 
 LEFT, RIGHT = 0, 1
-
-
-@compiled
-def _first_stopping_after(stop, low, high, column):
-    """Index of the first run of ``low:high`` whose stop exceeds `column`, or `high`."""
-    while low < high:
-        middle = (low + high) // 2
-        if stop[middle] > column:
-            high = middle
-        else:
-            low = middle + 1
-    return low
 
 
 @compiled

@@ -131,3 +131,31 @@ def paint(first, last, row, start, stop, value, top, left, out):
             end = min(stop[i] - left, width)
             if begin < end:
                 out[row[i] - top, begin:end] = value[i]
+
+
+@compiled
+def _first_stopping_after(stop, low, high, column):
+    """Index of the first run of ``low:high`` whose stop exceeds `column`, or `high`."""
+    while low < high:
+        middle = (low + high) // 2
+        if stop[middle] > column:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@kernel
+def paint_window(bounds, start, stop, value, left, out):
+    """Write `value` of runs into `out`, the window of the image that begins at column `left`.
+
+    Its row r holds the runs ``bounds[r]:bounds[r + 1]``, of which only those within are visited.
+    """
+    height, width = out.shape
+    for r in range(height):
+        end = bounds[r + 1]
+        i = _first_stopping_after(stop, bounds[r], end, left)
+        while i < end and start[i] < left + width:
+            if value[i] != 0:
+                out[r, max(start[i] - left, 0) : min(stop[i] - left, width)] = value[i]
+            i += 1
