@@ -118,6 +118,53 @@ def test_an_id_beyond_int32_asks_for_the_filter_which_renumbers(dtype):
     assert post.process_labels()[1].values.tolist() == [[1, 2]]
 
 
+@pytest.mark.parametrize(
+    ("value", "dtype", "words"),
+    [
+        (np.nan, "f8", "value nan at row 5, column 7"),
+        (1.5, "f4", "value 1.5 at row 5, column 7"),
+        (-3, "i4", "negative label -3 at row 5, column 7"),
+        (2**31, "i8", "label 2147483648 at row 5, column 7.*int32.*filter"),
+        (2**31, "u4", "label 2147483648 at row 5, column 7.*int32.*filter"),
+        (2.0**31, "f8", "label 2147483648 at row 5, column 7.*int32.*filter"),
+        (2**63, "u8", "label 9223372036854775808 at row 5, column 7"),
+    ],
+)
+@pytest.mark.parametrize("factor", [1, 3])
+def test_a_value_that_is_no_id_in_lazy_masks_is_an_error_where_it_is_computed(
+    value, dtype, words, factor
+):
+    masks = np.zeros((9, 10), dtype)
+    masks[5, 7] = value
+    labels = enlarged(da.from_array(masks, chunks=(2, 4)), factor)
+    assert not labels[: 4 * factor].values.any()  # what has not that pixel
+    with pytest.raises(ValueError, match=words):
+        labels.compute()
+
+
+def test_labels_of_lazy_masks_read_nothing_but_the_last_rows():
+    read = []
+
+    def note(block, block_info=None):
+        read.append(block_info[0]["chunk-location"][0])
+        return block
+
+    meta = np.empty((0, 0), np.int64)
+    masks = da.ones((80, 4), int, chunks=(10, 4)).map_blocks(note, meta=meta)
+    labels = enlarged(masks, 2)
+    assert set(read) == {7}
+    assert labels.values.all()
+
+
+def test_what_the_filter_painted_is_not_checked_again(monkeypatch):
+    lazy = da.from_array(draw("..4 9.. 99."), chunks=2)
+    post = PostSegmentation(lazy, 2, filter_config=OFF, verbose=False)
+    post.process_masks_to_shapes()
+    labels = post.process_labels()[1]
+    monkeypatch.setattr("postseg.labels.as_block", None)
+    assert_array_equal(labels, draw("....11 ....11 22.... 22.... 2222.. 2222.."))
+
+
 def test_the_largest_id_of_int32_fits():
     assert enlarged(np.array([[2**31 - 1]]), 1).values.tolist() == [[2**31 - 1]]
 
