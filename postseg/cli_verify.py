@@ -38,7 +38,7 @@ def verify(
     with 1 when they disagree.
     """
     if output:
-        check_target(output, overwrite)
+        check_target(output, overwrite, inputs=[store])
     with step(f"Verifying {store}", quiet):
         from postseg.verification import verify_store
 

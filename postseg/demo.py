@@ -13,7 +13,7 @@ from skimage.measure import label
 from skimage.segmentation import watershed
 
 from postseg import PostSegmentation
-from postseg.replacing import check_target, replacing
+from postseg.replacing import check_outside_of_stores, check_target, replacing
 
 
 def segment_nuclei(image: NDArray[np.uint8]) -> NDArray[np.int32]:
@@ -53,9 +53,10 @@ def run_demo(output: Path, *, verbose: bool = True, overwrite: bool = False) -> 
 
     files = [output / name for name in ("nuclei.zarr", "filter.png", "report.html")]
     if not output.exists():
+        check_outside_of_stores(output)
         output.mkdir(parents=True)
     for file in files:
-        check_target(file, overwrite)
+        check_target(file, overwrite, store=file.suffix == ".zarr")
     store, picture, page = files
 
     # the label image that a segmentation model would have left

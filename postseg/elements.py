@@ -20,6 +20,7 @@ from spatialdata import SpatialData, read_zarr
 from spatialdata.models import Labels2DModel, ShapesModel, TableModel
 from spatialdata.transformations import Affine, Identity, get_transformation, set_transformation
 
+from postseg import ownership
 from postseg.coordinates import IDENTITY, Systems
 from postseg.io import reading
 from postseg.progress import of_dask
@@ -172,7 +173,7 @@ def write_store(
     labels, shapes, tables : mapping of str to element
         The elements by name.
     overwrite : bool, default False
-        Replace an existing Zarr store, once the new one is complete.
+        Replace an existing store in which everything is by postseg, once the new one is complete.
 
     Raises
     ------
@@ -180,15 +181,10 @@ def write_store(
         The path exists, its folder is missing or not writable, or the disk is full.
     """
     sdata = spatialdata(labels, shapes, tables or {})
-    with replacing(path, overwrite) as part:
-        try:
-            with of_dask("Writing", sum(map(_n_chunks, labels.values())), "store-map"):
-                sdata.write(part, update_sdata_path=False)
-        except OSError as error:  # a full disk, for instance; it names a part of the store, or none
-            reason = error.strerror or error
-            raise OSError(
-                f"{path} cannot be written: {reason}. Check the space and the rights in its folder."
-            ) from error
+    with replacing(path, overwrite, store=True) as part:
+        with of_dask("Writing", sum(map(_n_chunks, labels.values())), "store-map"):
+            sdata.write(part, update_sdata_path=False)
+        ownership.mark(part)
 
 
 def _n_chunks(labels: "xr.DataArray | xr.DataTree") -> int:

@@ -93,13 +93,7 @@ def export(path: str | PathLike[str], cells: Cells, overwrite: bool = False) -> 
     """
     write = _WRITERS[format_of(path)]
     with replacing(path, overwrite) as part:
-        try:
-            write(part, cells)
-        except OSError as error:  # a full disk, for instance; it names the unfinished file, or none
-            reason = error.strerror or error
-            raise OSError(
-                f"{path} cannot be written: {reason}. Check the space and the rights in its folder."
-            ) from error
+        write(part, cells)
 
 
 def _write_geojson(path: Path, cells: Cells) -> None:

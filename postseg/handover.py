@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from postseg.coordinates import labels_systems, shapes_systems
 from postseg.label_image import as_label_image
 from postseg.replacing import check_target
+from postseg.sources import files_behind
 from postseg.state import State
 from postseg.table import INSTANCE_KEY, cell_rows, centroids
 
@@ -98,16 +99,21 @@ class HandOver(State):
         path : path
             The store, by custom ``<name>.zarr``.
         overwrite : bool
-            Replace an existing store, once the new one is complete.
+            Replace an existing store, once the new one is complete, if everything in it is as
+            postseg wrote it. Other stores are never replaced: `add_to` adds to them.
 
         Raises
         ------
         OSError
             When the path exists, or cannot be written to.
+        ValueError
+            When the masks are read from there.
         """
         from postseg import elements
 
-        check_target(path, overwrite)
+        check_target(
+            path, overwrite, store=True, inputs=files_behind(self._input_masks, self._masks)
+        )
         made = self._elements()
         with warnings.catch_warnings():
             # anndata announces its next default at every table
@@ -136,12 +142,12 @@ class HandOver(State):
             Polygons are in the coordinate system ``"image"``: full-resolution pixels, y down, the
             tile at its `origin`. The label image is the tile's own.
         overwrite : bool
-            Replace an existing output, once the new one is complete.
+            Replace an existing output, once the new one is complete; a store as `write` does.
 
         Raises
         ------
         ValueError
-            When the name ends in none of these.
+            When the name ends in none of these, or the masks are read from there.
         OSError
             When the path exists, or cannot be written to.
         """
@@ -150,7 +156,7 @@ class HandOver(State):
         if exporting.format_of(path) == ".zarr":
             self.write(path, overwrite)
             return
-        check_target(path, overwrite)
+        check_target(path, overwrite, inputs=files_behind(self._input_masks, self._masks))
         with self._step():
             self._elements()
             cells = exporting.Cells(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from postseg import filtering
 from postseg.replacing import check_target, replacing
+from postseg.sources import files_behind
 from postseg.sweeping import Sweep, sweep
 from postseg.whatif import WhatIf
 
@@ -134,9 +135,9 @@ class Review(WhatIf):
         RuntimeError
             Before a filter run.
         ValueError
-            When the image does not fit the masks.
+            When the image does not fit the masks, or one of them is read from there.
         """
-        check_target(path, overwrite)
+        check_target(path, overwrite, inputs=files_behind(self._input_masks, self._masks, image))
         from postseg import illustrating, page
 
         run, scene = self._scene(image)

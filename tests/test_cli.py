@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import pty
+import resource
 import subprocess
 import sys
 import types
@@ -241,6 +242,15 @@ def test_options_override_the_file_which_overrides_the_defaults(folder):
         (["--output", "a.csv", "--output", "old.tif"], r"old.tif exists\. .*--overwrite"),
         (["--output", "a.csv", "--output", "a.csv"], "a.csv is or overlaps a.csv"),
         (["--output", "dir.tif", "--overwrite"], "dir.tif is a folder"),
+        (["--output", "dir.csv", "--overwrite"], r"dir.csv is a folder\. Choose another name"),
+        (
+            ["--output", "other.zarr", "--overwrite"],
+            "other.zarr is not replaced.*: images/he. Ch",
+        ),
+        (["--report", "other.zarr/r.json"], "other.zarr/r.json lies in the Zarr store"),
+        (["--debug-image", "other.zarr/d.png"], "other.zarr/d.png lies in the Zarr store"),
+        (["--output", "other.zarr/c.csv"], "other.zarr/c.csv lies in the Zarr store"),
+        (["--output", "c" * 251 + ".zarr"], "its name has 256 bytes, and 255 are possible"),
         (["--report", "old.json"], r"old.json exists\. .*--overwrite"),
         (["--report", "store.json", "--overwrite"], r"store.json is a folder\. Choose"),
         (["--debug-image", "old.png"], r"old.png exists\. .*--overwrite"),
@@ -258,10 +268,13 @@ def test_refused_before_any_work(folder, monkeypatch, args, message):
     for name in ("old.json", "old.png", "old.tif", "file.zarr", "bad.toml", "c.json"):
         (folder / name).write_text("{}")
     (folder / "typo.toml").write_text("max_aera = 3")
-    for name in ("old.zarr", "store.json", "folder.zarr", "dir.tif"):
+    for name in ("old.zarr", "store.json", "folder.zarr", "dir.tif", "dir.csv", "other.zarr"):
         (folder / name).mkdir()
+    (folder / "other.zarr" / "zarr.json").write_text("{}")
+    (folder / "other.zarr" / "images").mkdir()
+    (folder / "other.zarr" / "images" / "he").touch()
     for name in ("old.zarr", "store.json"):
-        (folder / name / "zarr.json").touch()
+        (folder / name / "zarr.json").write_text('{"attributes": {"postseg": {"elements": {}}}}')
     monkeypatch.setattr("postseg.io.read_label_image", lambda *_, **__: pytest.fail("was read"))
     output = [] if "--output" in args else ["--output", "out.zarr"]
     assert_matches(message, fail("run", "m.npy", *output, *args))
@@ -353,12 +366,30 @@ def test_full_disk(folder, monkeypatch):
     assert_matches(r"^out.zarr cannot be written: No space left on device\. Check the", message)
 
 
+@pytest.mark.parametrize(
+    ("args", "name"),
+    [
+        (["run", "m.npy", "-o", "c.csv", "--debug-image", "d.png"], "d.png"),
+        (["run", "m.npy", "-o", "c.csv", "--report", "r.json"], "c.csv"),
+        (["report", "m.npy", "-o", "r.html"], "r.html"),
+    ],
+)
+def test_full_disk_of_every_output(folder, args, name):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        message = fail(*args)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert_matches(rf"^{name} cannot be written: File too large\. Check the space", message)
+
+
 def test_full_disk_while_writing_the_report(folder, monkeypatch):
     monkeypatch.setattr(
         "pathlib.Path.write_text", lambda *_: (_ for _ in ()).throw(OSError("full"))
     )
     result = invoke("run", "m.npy", "-o", "out.zarr", "--report", "r.json", "--quiet")
-    assert (result.exit_code, result.output) == (1, "Error: full\n")
+    assert (result.exit_code, result.output) == (1, "Error: r.json cannot be written: full.\n")
     assert names() == ["m.npy", "out.zarr"]
 
 

@@ -169,6 +169,9 @@ def test_nothing_survives_is_a_page_and_a_warning(folder):
     ("args", "message"),
     [
         (("m.npy", "-o", "m.npy"), r"m\.npy must end in \.html"),
+        (("m.npy", "-o", "s.zarr/r.html"), r"s\.zarr/r\.html lies in the Zarr store"),
+        (("m.npy", "-o", "dir.html", "--overwrite"), r"dir\.html is a folder\. Choose another"),
+        (("m.npy", "-o", f"{'r' * 251}.html"), "its name has 256 bytes, and 255 are possible"),
         (("m.npy", "-o", "nowhere/r.html"), "create the folder .*nowhere first"),
         (("m.npy", "-o", "old.html"), "old.html exists.*--overwrite"),
         (("m.npy", "-o", "r.html", "--min-solidity", "2"), "min_solidity"),
@@ -177,6 +180,9 @@ def test_nothing_survives_is_a_page_and_a_warning(folder):
 )
 def test_refused_before_any_work(folder, monkeypatch, args, message):
     (folder / "old.html").write_text("precious")
+    (folder / "dir.html").mkdir()
+    (folder / "s.zarr").mkdir()
+    (folder / "s.zarr" / "zarr.json").touch()
     monkeypatch.setattr("postseg.io.read_label_image", lambda *_, **__: pytest.fail("was read"))
     if "--min-solidity" in args:  # found when it filters
         monkeypatch.undo()

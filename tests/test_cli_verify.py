@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from scipy.sparse import csr_matrix
 from spatialdata.models import Labels2DModel, ShapesModel, TableModel
 from tampering import other, processed, tissue
+from trees import snapshot
 
 from postseg import PostSegmentation
 from postseg.cli import main
@@ -164,6 +165,35 @@ def test_failures_are_one_line(args, message):
     assert result.exit_code == 1
     assert result.stdout == ""
     assert result.stderr == f"Error: {message}\n"
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (
+            "good.zarr",
+            "good.zarr is or overlaps good.zarr, which this run uses. Choose",
+        ),
+        (
+            "good.zarr/zarr.json",
+            "good.zarr/zarr.json is or overlaps good.zarr, which this",
+        ),
+        ("good.zarr/v.json", "good.zarr/v.json is or overlaps good.zarr, which this run uses."),
+        ("link.zarr/v.json", "link.zarr/v.json is or overlaps good.zarr, which this run uses."),
+        ("labels.zarr/labels/a/zarr.json", "labels.zarr/labels/a/zarr.json lies in the Zarr store"),
+        ("labels.zarr", "labels.zarr is a folder. Choose another name."),
+    ],
+)
+def test_findings_go_into_no_store(monkeypatch, output, message):
+    monkeypatch.setattr("postseg.verification.verify_store", lambda *_: pytest.fail("was read"))
+    Path("link.zarr").unlink(missing_ok=True)
+    Path("link.zarr").symlink_to("good.zarr")
+    before = snapshot(Path())
+    result = verify("good.zarr", "--json", output, "--overwrite")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: {message}")
+    assert result.stderr.count("\n") == 1
+    assert snapshot(Path()) == before
 
 
 def test_a_damaged_store(tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from skimage.data import immunohistochemistry
+from trees import snapshot
 
 from postseg import PostSegmentation, demo, filter_cell_by_regionprops, measure_regions
 from postseg.demo import run_demo, segment_nuclei
@@ -78,7 +79,7 @@ def test_the_page_is_the_report_of_this_run(output, masks):
 def test_an_existing_output_is_refused_before_any_work(tmp_path, monkeypatch, name):
     (tmp_path / name).write_text("precious")
     monkeypatch.setattr(demo, "segment_nuclei", lambda _: pytest.fail("work was done"))
-    with pytest.raises(FileExistsError, match=rf"{name} exists.*overwrite"):
+    with pytest.raises(FileExistsError, match=rf"{name} (exists.*overwrite|is a file)"):
         run_demo(tmp_path)
     assert (tmp_path / name).read_text() == "precious"
 
@@ -93,6 +94,16 @@ def test_overwrite_replaces_and_verbose_prints_the_report(output, capsys):
 def test_quiet_prints_nothing(output, capsys):
     run_demo(output, verbose=False, overwrite=True)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("folder", ["s.zarr", "s.zarr/new/demo"])
+def test_a_store_in_place_of_the_folder(tmp_path, folder):
+    (tmp_path / "s.zarr").mkdir()
+    (tmp_path / "s.zarr" / "zarr.json").write_text("{}")
+    before = snapshot(tmp_path)
+    with pytest.raises(ValueError, match=r"lies in the Zarr store .*s\.zarr"):
+        run_demo(tmp_path / folder, overwrite=True)
+    assert snapshot(tmp_path) == before
 
 
 def test_a_file_in_place_of_the_folder(tmp_path):
