@@ -2,7 +2,9 @@
 
 import io
 import logging
+import signal
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -23,7 +25,7 @@ class Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
-            with _collected_notes() as notes:
+            with _stopped_by_sigterm(), _collected_notes() as notes:
                 result = super().invoke(ctx)
         except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
             raise
@@ -55,6 +57,28 @@ def step(text: str, quiet: bool) -> Iterator[None]:
             yield
     finally:
         click.echo(printed.getvalue(), nl=False)
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM, which batch systems send, clean up as Ctrl-C does."""
+
+    def stop(signum: int, frame: Any) -> None:
+        signal.signal(signum, signal.SIG_IGN)  # a second one would interrupt the cleaning
+        raise SystemExit(128 + signum)
+
+    ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    )
+    if not ours:
+        yield
+        return
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class _Collector(logging.Handler):
