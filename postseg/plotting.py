@@ -34,6 +34,7 @@ from postseg.sheet import GAP, TICKS, Sheet
 COLUMN = 480  # width of histograms and of the closer look
 _HISTOGRAM = 170  # height
 _LINE = 30  # of a legend
+_PNG = b"\x89PNG\r\n\x1a\n"  # how such a file begins
 _DETAIL_BELOW = 14  # pixels: narrower regions need the closer look
 
 
@@ -58,15 +59,26 @@ def save_debug_image(
     Raises
     ------
     OSError
-        The folder is missing or not writable.
+        The folder is missing or not writable, or there is a file that is no PNG.
     ValueError
         The arrays do not fit together.
     """
     path = Path(path)
     check_target(path, overwrite=True)
+    _check_picture(path)
     figure = draw_filter(set_scene(runs, regions, image), regions, config)
     with replacing(path, overwrite=True) as part:
         figure.savefig(part, format="png", dpi=DPI)
+
+
+def _check_picture(path: Path) -> None:
+    """Refuse to replace what is no picture, since nobody has said that it may be replaced."""
+    if path.exists():
+        with path.open("rb") as file:
+            if file.read(len(_PNG)) != _PNG:
+                raise FileExistsError(
+                    f"{path} exists and is no PNG, so it is never replaced. Choose another name."
+                )
 
 
 def draw_filter(scene: Scene, regions: pd.DataFrame, config: FilterConfig) -> Figure:

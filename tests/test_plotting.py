@@ -345,15 +345,26 @@ def test_a_table_that_does_not_fit():
 
 # ---- the file
 
+EARLIER = b"\x89PNG\r\n\x1a\n, an earlier picture"
+
 
 def test_the_file_holds_the_figure(tmp_path):
     path = tmp_path / "filter.png"
-    path.write_bytes(b"an earlier picture")
+    path.write_bytes(EARLIER)
     tissue = np.zeros((60, 80), np.uint8)
     save_debug_image(path, *judged(strips(7), MIXED), NO_CHARTS, tissue)
     page = rendered(drawn(strips(7), MIXED, tissue=tissue))
     np.testing.assert_array_equal(np.asarray(Image.open(path).convert("RGB")), page)
     assert [file.name for file in tmp_path.iterdir()] == ["filter.png"]
+
+
+def test_what_is_no_picture_is_never_replaced(tmp_path, monkeypatch):
+    monkeypatch.setattr("postseg.plotting.draw_filter", lambda *_: pytest.fail("work was done"))
+    np.save(tmp_path / "masks.npy", strips(7))
+    before = (tmp_path / "masks.npy").read_bytes()
+    with pytest.raises(FileExistsError, match=r"masks\.npy exists and is no PNG.*another name"):
+        save_debug_image(tmp_path / "masks.npy", *judged(strips(7), MIXED), NO_CHARTS)
+    assert (tmp_path / "masks.npy").read_bytes() == before
 
 
 def test_a_missing_folder_is_named_before_any_work(tmp_path, monkeypatch):
@@ -365,7 +376,7 @@ def test_a_missing_folder_is_named_before_any_work(tmp_path, monkeypatch):
 
 def test_a_failure_leaves_the_earlier_picture_and_nothing_else(tmp_path, monkeypatch):
     path = tmp_path / "filter.png"
-    path.write_bytes(b"an earlier picture")
+    path.write_bytes(EARLIER)
 
     def fail(self, part, **kwargs):
         part.write_bytes(b"half")
@@ -374,4 +385,4 @@ def test_a_failure_leaves_the_earlier_picture_and_nothing_else(tmp_path, monkeyp
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
     with pytest.raises(OSError, match="full"):
         save_debug_image(path, *judged(strips(7), MIXED), NO_CHARTS)
-    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"an earlier picture"]
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [EARLIER]
