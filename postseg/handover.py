@@ -111,9 +111,7 @@ class HandOver(State):
         """
         from postseg import elements
 
-        check_target(
-            path, overwrite, store=True, inputs=files_behind(self._input_masks, self._masks)
-        )
+        check_target(path, overwrite, store=True, inputs=files_behind(self.input_masks, self.masks))
         made = self._elements()
         with warnings.catch_warnings():
             # anndata announces its next default at every table
@@ -156,7 +154,7 @@ class HandOver(State):
         if exporting.format_of(path) == ".zarr":
             self.write(path, overwrite)
             return
-        check_target(path, overwrite, inputs=files_behind(self._input_masks, self._masks))
+        check_target(path, overwrite, inputs=files_behind(self.input_masks, self.masks))
         with self._step():
             self._elements()
             cells = exporting.Cells(

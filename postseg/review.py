@@ -137,7 +137,7 @@ class Review(WhatIf):
         ValueError
             When the image does not fit the masks, or one of them is read from there.
         """
-        check_target(path, overwrite, inputs=files_behind(self._input_masks, self._masks, image))
+        check_target(path, overwrite, inputs=files_behind(self.input_masks, self.masks, image))
         from postseg import illustrating, page
 
         run, scene = self._scene(image)
