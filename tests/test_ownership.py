@@ -102,7 +102,7 @@ def add_image(path):
     sdata = sd.read_zarr(path)
     sdata["he"] = image()
     sdata.write_element("he")
-    return ["images/he", "images/zarr.json"]
+    return ["images/he"]
 
 
 def annotate_table(path):
