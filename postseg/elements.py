@@ -25,6 +25,7 @@ from postseg.coordinates import IDENTITY, Systems
 from postseg.io import reading
 from postseg.progress import of_dask
 from postseg.replacing import replacing
+from postseg.safe_zarr import check_folder
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -206,6 +207,14 @@ def open_store(path: str | PathLike[str]) -> SpatialData:
     log.setLevel(logging.ERROR)
     try:
         with reading(Path(path)):
+            check_folder(Path(path) / "shapes")  # those of the first format are read at once
             return read_zarr(path, selection=("labels", "shapes"))
     finally:
         log.setLevel(level)
+
+
+def with_pixels(labels: "xr.DataArray | xr.DataTree", pixels: da.Array) -> xr.DataArray:
+    """The finest scale of a labels element, with other pixels."""
+    if isinstance(labels, xr.DataTree):
+        labels = next(iter(labels["scale0"].data_vars.values()))
+    return labels.copy(data=pixels)

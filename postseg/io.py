@@ -1,14 +1,22 @@
 """Read a label image from the file formats that segmentation tools write."""
 
+from __future__ import annotations
+
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 import numpy as np
 
-from postseg.label_image import LabelImage
+from postseg.label_image import LabelImage, check_picture, refuse_colour
 from postseg.replacing import is_store
+from postseg.safe_zarr import UnsafeMetadata, checked, open_root
+from postseg.whole_files import check_png, check_whole, first_series
+
+if TYPE_CHECKING:
+    import dask.array as da
 
 ACCEPTED = "Accepted: .npy, .npz, .tif, .tiff, .png, or a SpatialData .zarr store."
 
@@ -67,7 +75,7 @@ def reading(path: Path) -> Iterator[None]:
     """Turn whatever a library raises on a damaged file into an OSError that names the file."""
     try:
         yield
-    except MemoryError:
+    except (MemoryError, UnsafeMetadata):
         raise
     except Exception as error:
         if "imagecodecs" in str(error):
@@ -122,14 +130,21 @@ def _read_npz(path: Path, element: str | None, allow_pickle: bool) -> np.ndarray
         flat = [name for name in names if len(headers[name][0]) == 2]
         names = next((found for found in (usual, flat) if len(found) == 1), names)
     name = choose(path, "array", names, element)
-    if headers[name][1].hasobject:
+    shape, dtype = headers[name]
+    if dtype.hasobject:
         _refuse_pickle(path, allow_pickle)
     with (
         reading(path),
         path.open("rb") as raw,
-        np.load(raw, allow_pickle=allow_pickle) as archive,
+        np.load(raw) as archive,
+        archive.zip.open(f"{name}.npy") as file,
     ):
-        image: np.ndarray = archive[name]
+        held = archive.zip.getinfo(f"{name}.npy").file_size
+        if not dtype.hasobject and math.prod(shape) * dtype.itemsize > held:
+            raise OSError(f"{name} declares more pixels than its {held:,} bytes can be")
+        image: np.ndarray = np.lib.format.read_array(file, allow_pickle=allow_pickle)
+        if file.read(1):  # at the end the checksum is compared, too
+            raise OSError(f"{name} holds more than the pixels that it declares")
     return image
 
 
@@ -155,42 +170,39 @@ def _read_tiff(path: Path, element: None, allow_pickle: bool) -> np.ndarray:
     import tifffile
 
     with reading(path), tifffile.TiffFile(path) as tiff:
+        # the first series at full resolution: the reduced levels of a pyramid belong to it
+        shape = first_series(tiff).shape
         photometric = tiff.pages.first.photometric
         count = len(tiff.series)
-        # the first series at full resolution: the reduced levels of a pyramid belong to it
-        shape = tiff.series[0].shape
     grey = tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE
     # ImageJ stores 8-bit label images with a colour table: the values are still the labels
     if photometric not in (*grey, tifffile.PHOTOMETRIC.PALETTE):
-        _refuse_colour(path, getattr(photometric, "name", str(photometric)))
+        refuse_colour(path, getattr(photometric, "name", str(photometric)))
     if count > 1 or sum(length > 1 for length in shape) > 2:
         pages = f"{count} images" if count > 1 else f"the shape {' x '.join(map(str, shape))}"
         raise ValueError(f"{path} has {pages}, but a label image is 2-D only. Save one plane.")
     with reading(path):
+        with tifffile.TiffFile(path) as tiff:
+            check_whole(first_series(tiff).levels[0])
         image: np.ndarray = tifffile.imread(path, series=0, level=0)
+        if image.size != math.prod(shape):  # of a type that tifffile does not know
+            raise OSError(f"the shape {shape} is declared, but {image.shape} is there")
     return image
 
 
 def _read_png(path: Path, element: None, allow_pickle: bool) -> np.ndarray:
     from PIL.PngImagePlugin import PngImageFile
 
-    # not Image.open: it refuses or warns about images of the size of a slide
-    with reading(path), PngImageFile(path) as png:
-        mode = png.mode
-        image = np.asarray(png)
-    if mode not in ("1", "L", "I", "I;16"):
-        _refuse_colour(path, {"P": "palette"}.get(mode, mode))
-    return image
+    with reading(path):
+        check_png(path)
+        picture = PngImageFile(path)  # not Image.open: it refuses images of the size of a slide
+    with picture:
+        check_picture(path, picture)
+        with reading(path):
+            return np.asarray(picture)
 
 
-def _refuse_colour(path: Path, kind: str) -> None:
-    raise ValueError(
-        f"{path} is a colour picture ({kind}), not a label image: colours are no labels. "
-        "Export the labels themselves, as 16-bit or 32-bit grey TIFF or as .npy."
-    )
-
-
-_Reader = Callable[[Path, Any, bool], np.ndarray]
+_Reader: TypeAlias = Callable[[Path, Any, bool], np.ndarray]
 _READERS: dict[str, _Reader] = {
     ".npy": _read_npy,
     ".npz": _read_npz,
@@ -213,27 +225,18 @@ def read_labels_element(path: str | Path, element: str | None = None) -> LabelIm
     Returns
     -------
     numpy.ndarray or dask.array.Array
-        The labels as stored; lazy where they are larger than 1 GB.
+        The labels as stored; lazy where they are larger than 1 GB. Chunks without a file are
+        background: so Zarr stores empty ones.
 
     Raises
     ------
     OSError
         The store or the element is damaged.
     ValueError
-        There is no such element, or there are several.
+        There is no such element, there are several, or it is encoded in a way that can run code.
     """
     path = Path(path)
-    root, name = find_labels(path, element)
-    with reading(path):
-        # OME-Zarr 0.5 keeps its metadata under "ome", earlier versions at the top
-        attributes = root[f"labels/{name}"].attrs
-        scales = attributes.get("ome", attributes)["multiscales"][0]["datasets"]
-        stored = root[f"labels/{name}/{scales[0]['path']}"]
-        if stored.nbytes <= _IN_MEMORY:
-            return np.asarray(stored[...])
-        import dask.array as da
-
-        return da.from_array(stored)
+    return read_pixels(path, open_labels(path, *find_labels(path, element)))
 
 
 def find_labels(path: Path, element: str | None) -> tuple[Any, str]:
@@ -242,7 +245,49 @@ def find_labels(path: Path, element: str | None) -> tuple[Any, str]:
 
     # zarr itself, not spatialdata.read_zarr: that opens every other element too, and logs warnings
     with reading(path):
-        root = zarr.open_group(path, mode="r", use_consolidated=False)
+        root = open_root(path)
         group: Any = root.get("labels")
         names = sorted(group.group_keys()) if isinstance(group, zarr.Group) else []
     return root, choose(path, "labels element", names, element)
+
+
+def open_labels(path: Path, root: Any, name: str) -> Any:
+    """The Zarr array of the finest scale of a labels element, checked; nothing is read of it."""
+    with reading(path):
+        # OME-Zarr 0.5 keeps its metadata under "ome", earlier versions at the top
+        attributes = root[f"labels/{name}"].attrs
+        scales = attributes.get("ome", attributes)["multiscales"][0]["datasets"]
+        stored = checked(root, f"labels/{name}/{scales[0]['path']}")
+        kind = stored.dtype.kind
+    if kind not in "biuf":
+        raise ValueError(
+            f"the labels {name!r} of {path} have the dtype {stored.dtype}: no numbers."
+        )
+    return stored
+
+
+def read_pixels(path: Path, stored: Any) -> LabelImage:
+    """Read an array of a store, lazily if it is large."""
+    if stored.nbytes > _IN_MEMORY:
+        return lazy_pixels(path, stored)
+    with reading(path):
+        return np.asarray(stored[...])
+
+
+def lazy_pixels(path: Path, stored: Any) -> da.Array:
+    """A dask array of an array of a store; what is damaged is an OSError when it is computed."""
+    import dask.array as da
+
+    return da.from_array(_Pixels(path, stored), chunks=stored.chunks, asarray=True)
+
+
+class _Pixels:
+    """An array of a store that names the store in errors."""
+
+    def __init__(self, path: Path, stored: Any):
+        self.path, self.stored = path, stored
+        self.shape, self.dtype, self.ndim = stored.shape, stored.dtype, stored.ndim
+
+    def __getitem__(self, place: Any) -> np.ndarray:
+        with reading(self.path):
+            return np.asarray(self.stored[place])

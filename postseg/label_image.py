@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from os import PathLike
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import dask.array as da
+    from PIL import Image
 
 LabelImage: TypeAlias = "NDArray[Any] | da.Array"
 
@@ -30,22 +31,25 @@ def as_label_image(masks: Any) -> LabelImage:
     ----------
     masks : (H, W) array_like
         NumPy array (any memory or byte order, memmap), xarray ``DataArray`` or ``DataTree``
-        (its first scale), dask or Zarr array, or nested lists. Singleton dimensions in front or
-        at the end are dropped.
+        (its first scale), dask or Zarr array, grey Pillow image, or nested lists. Singleton
+        dimensions in front or at the end are dropped.
 
     Raises
     ------
     TypeError
         For object, complex, text and masked arrays, and anything that is no array.
     ValueError
-        For arrays that are not 2-D, of 2^31 rows or columns or more, and dask arrays whose chunk
-        sizes are unknown.
+        For arrays that are not 2-D, of 2^31 rows or columns or more, dask arrays whose chunk sizes
+        are unknown, and pictures in colour.
     """
     if isinstance(masks, str | PathLike):
         raise TypeError(
             f"masks is the path {str(masks)!r}; read it first, e.g. with "
             "postseg.io.read_label_image()."
         )
+    pillow = sys.modules.get("PIL.Image")
+    if pillow is not None and isinstance(masks, pillow.Image):
+        check_picture("masks", masks)
     try:
         image = _array(without_xarray(masks))
     except ValueError as error:  # nested lists of unequal lengths
@@ -74,6 +78,30 @@ def as_label_image(masks: Any) -> LabelImage:
             "it into tiles."
         )
     return image
+
+
+def check_picture(what: object, picture: Image.Image) -> None:
+    """Refuse a Pillow image that is no label image; `what` it is is for the error.
+
+    Raises
+    ------
+    ValueError
+        For colours, and several images in one.
+    """
+    if picture.mode not in ("1", "L", "I", "F") and not picture.mode.startswith("I;16"):
+        refuse_colour(what, {"P": "palette"}.get(picture.mode, picture.mode))
+    if (count := getattr(picture, "n_frames", 1)) > 1:
+        raise ValueError(
+            f"{what} has {count} images, but a label image is 2-D only. Choose one of them."
+        )
+
+
+def refuse_colour(what: object, kind: str) -> NoReturn:
+    """Raise the error that colours are no labels."""
+    raise ValueError(
+        f"{what} is a colour picture ({kind}), not a label image: colours are no labels. "
+        "Export the labels themselves, as 16-bit or 32-bit grey TIFF or as .npy."
+    )
 
 
 def is_lazy(image: Any) -> TypeGuard[da.Array]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import zip_longest
+from itertools import product, zip_longest
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,16 @@ from postseg.audit import KEY, Audit, unpack
 from postseg.filtering import Measured
 from postseg.identity import as_ids
 from postseg.images import encode, paint
-from postseg.io import find_labels, read_labels_element, reading
+from postseg.io import find_labels, open_labels, read_pixels, reading
 from postseg.label_image import LabelImage, as_label_image, is_lazy
 from postseg.metrics import measure
 from postseg.parallel import limited
 from postseg.processor import PostSegmentation
 from postseg.runs import Runs, components
+from postseg.safe_zarr import checked
 
 _IDS = ("region_number", "label", "source_label")  # columns of the table
+_BOX = ["min_row", "min_col", "max_row", "max_col"]
 _PLACE = ["area", "centroid_row", "centroid_col"]  # tells regions from those of other masks
 _MAX_PAINTED = np.iinfo(np.int32).max
 
@@ -67,14 +69,24 @@ def restore(
         table = _find_table(root, name)
         if table is None:
             return None
-        audit = unpack(read_elem(table[f"uns/{KEY}"]))
-        columns = {key: read_elem(table[f"obs/{key}"]) for key in (*_IDS, *_PLACE)}
+        audit = unpack(read_elem(checked(root, f"{table}/uns/{KEY}")))
+        keys = (*_IDS, *_PLACE)
+        columns = {key: read_elem(checked(root, f"{table}/obs/{key}")) for key in keys}
     settings = {"verbose": False, **settings}
     post = Restored(None, audit.factor_rescale, name, filter_config=audit.config, **settings)
-    labels = read_labels_element(path, name)
+    stored = open_labels(path, root, name)
+    labels = read_pixels(path, stored)
     try:
         post.fill(labels, audit, _all_regions(columns, audit))
     except ValueError as error:
+        with reading(path):
+            columns |= {key: read_elem(checked(root, f"{table}/obs/{key}")) for key in _BOX}
+            file = _missing_file(stored, labels, pd.DataFrame(columns), audit.factor_rescale or 1)
+        if file is not None:
+            raise OSError(
+                f"{file} is missing, and with it pixels of cells, which read as background. Put "
+                "it back from a copy of the store, or report on the original label image instead."
+            ) from error
         raise ValueError(
             f"the labels {name!r} of {path} do not match the audit in its table: "
             f"{str(error).rstrip('.')}. Were they changed after postseg wrote them? See `postseg "
@@ -149,15 +161,16 @@ class Restored(PostSegmentation):
         return ((failed & ~self._spared) | self._added).join(self._own)
 
 
-def _find_table(root: zarr.Group, name: str) -> Any:
-    """The table with the audit of the labels of that name, or None."""
+def _find_table(root: zarr.Group, name: str) -> str | None:
+    """Where the table with the audit of the labels of that name is, or None."""
     tables: Any = root.get("tables")
     names = tables.group_keys() if isinstance(tables, zarr.Group) else []
     # of copies that a user made under other names, ours
     for table in sorted(names, key=lambda table: (table != f"{name}_table", table)):
-        label_name = tables.get(f"{table}/uns/{KEY}/label_name")
-        if isinstance(label_name, zarr.Array) and str(read_elem(label_name)) == name:
-            return tables[table]
+        place = f"tables/{table}"
+        found = root.get(key := f"{place}/uns/{KEY}/label_name")
+        if isinstance(found, zarr.Array) and str(read_elem(checked(root, key))) == name:
+            return place
     return None
 
 
@@ -222,3 +235,25 @@ def _join(labels: Runs, rejected: NDArray[np.int32], stored: pd.DataFrame) -> Ru
         pair = " and ".join(_name(of, stored) for of in number[first : first + 2])
         raise ValueError(f"{pair} overlap in row {row[first]} of the masks")
     return Runs(row, start, stop, number, labels.shape)
+
+
+def _missing_file(
+    stored: zarr.Array[Any], labels: LabelImage, cells: pd.DataFrame, factor: int
+) -> Path | None:
+    """The file of a chunk where a cell lost pixels, if it is not there: many an empty one is not.
+
+    `cells` are rows of the table, whose boxes and areas are in pixels of the masks.
+    """
+    runs = encode(as_label_image(labels)[::factor, ::factor])
+    area = pd.Series(runs.stop - runs.start).groupby(runs.label).sum()
+    lost = area.reindex(cells["label"], fill_value=0).to_numpy() < cells["area"].to_numpy()
+    step = stored.shards or stored.chunks
+    folder = Path(str(stored.store.root), stored.path)  # type: ignore[attr-defined]
+    for top, left, bottom, right in (cells.loc[lost, _BOX].to_numpy() * factor).tolist():
+        rows = range(top // step[0], -(-bottom // step[0]))
+        cols = range(left // step[1], -(-right // step[1]))
+        for place in product(rows, cols):
+            file = folder / stored.metadata.encode_chunk_key(place)
+            if not file.exists():
+                return file
+    return None

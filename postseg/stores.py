@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 import zarr
@@ -13,8 +13,9 @@ from anndata.io import read_elem
 
 from postseg.audit import KEY
 from postseg.identity import as_points
-from postseg.io import reading
+from postseg.io import lazy_pixels, open_labels, reading
 from postseg.replacing import is_store
+from postseg.safe_zarr import checked, open_root
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -27,7 +28,7 @@ _POINTS = "obsm/spatial"
 class Stored(NamedTuple):
     """Elements of one store; no table where none annotates the others."""
 
-    labels: xr.DataArray | xr.DataTree
+    labels: xr.DataArray
     shapes: gpd.GeoDataFrame
     table: AnnData | None
 
@@ -63,17 +64,20 @@ def read_elements(
         what = "is not a Zarr store" if path.exists() else "does not exist"
         raise FileNotFoundError(f"{path} {what}; give a SpatialData store (.zarr).")
     with reading(path):
-        root = zarr.open_group(path, mode="r", use_consolidated=False)
+        root = open_root(path)
         names = {kind: _names(root, kind) for kind in ("labels", "shapes", "tables")}
     labels = _choose(path, "labels", names["labels"], labels)
     shapes = _choose(path, "shapes", names["shapes"], shapes)
     with reading(path):
-        rows = {n: _annotations(root[f"tables/{n}"], {labels, shapes}) for n in names["tables"]}
+        rows = {n: _annotations(root, f"tables/{n}", {labels, shapes}) for n in names["tables"]}
     annotating = [name for name in rows if rows[name] is not None]
     if annotating or table is not None:
         table = _choose(path, "table", annotating, table)
+    stored = open_labels(path, root, labels)
     sdata = elements.open_store(path)
-    return Stored(sdata.labels[labels], sdata.shapes[shapes], rows[table] if table else None)
+    with reading(path):  # spatialdata does not check what it reads
+        image = elements.with_pixels(sdata.labels[labels], lazy_pixels(path, stored))
+    return Stored(image, sdata.shapes[shapes], rows[table] if table else None)
 
 
 def _names(root: zarr.Group, kind: str) -> list[str]:
@@ -92,19 +96,24 @@ def _choose(path: Path, kind: str, names: list[str], name: str | None) -> str:
     return name or names[0]
 
 
-def _annotations(group: Any, names: set[str]) -> AnnData | None:
+def _annotations(root: zarr.Group, table: str, names: set[str]) -> AnnData | None:
     """The rows of a table that annotate one of the elements, and where these lie.
 
     Without the rest, which may be large; of an audit of postseg only that there is one.
     """
-    if _ATTRIBUTES not in group["uns"]:
+    if root.get(f"{table}/uns/{_ATTRIBUTES}") is None:
         return None
-    attributes = read_elem(group["uns"][_ATTRIBUTES])
-    obs = read_elem(group["obs"])[[attributes["region_key"], attributes["instance_key"]]]
-    chosen = obs[attributes["region_key"]].isin(names).to_numpy()
+    attributes = read_elem(checked(root, f"{table}/uns/{_ATTRIBUTES}"))
+    keys = attributes["region_key"], attributes["instance_key"]
+    obs = pd.DataFrame({key: read_elem(checked(root, f"{table}/obs/{key}")) for key in keys})
+    chosen = obs[keys[0]].isin(names).to_numpy()
     obs = obs[chosen]
-    obs.index = pd.RangeIndex(len(obs)).astype(str)  # the names of rows may repeat
-    points = as_points(read_elem(group[_POINTS])) if _POINTS in group else None
+    obs.index = obs.index.astype(str)
+    points = None
+    if root.get(f"{table}/{_POINTS}") is not None:
+        points = as_points(read_elem(checked(root, f"{table}/{_POINTS}")))
     obsm = {} if points is None else {"spatial": points[chosen]}
-    uns = {_ATTRIBUTES: attributes} | ({KEY: {}} if KEY in group["uns"] else {})
+    uns = {_ATTRIBUTES: attributes}
+    if root.get(f"{table}/uns/{KEY}") is not None:
+        uns[KEY] = {}
     return AnnData(obs=obs, obsm=obsm, uns=uns) if len(obs) else None

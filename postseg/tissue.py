@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from postseg.io import reading
 from postseg.sampling import COLOURS, channels_last
+from postseg.whole_files import check_png, check_whole, first_series
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy")
 
@@ -52,10 +53,14 @@ def _read(path: Path, suffix: str) -> NDArray[np.generic]:
     if suffix in (".tif", ".tiff"):
         import tifffile
 
+        with tifffile.TiffFile(path) as tiff:
+            check_whole(first_series(tiff).levels[0])
         return np.asarray(tifffile.imread(path, series=0, level=0))
     from PIL.JpegImagePlugin import JpegImageFile
     from PIL.PngImagePlugin import PngImageFile
 
+    if suffix == ".png":
+        check_png(path)
     # not Image.open: it refuses or warns about images of the size of a slide
     with (PngImageFile if suffix == ".png" else JpegImageFile)(path) as picture:
         grey = picture.mode in ("1", "L", "I", "I;16", "F")

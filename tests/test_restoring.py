@@ -350,3 +350,73 @@ def test_labels_that_lost_a_pixel_row_do_not_match_whoever_filtered(tmp_path, ki
     edit(tmp_path / "s.zarr", "labels", shaved)
     with pytest.raises(ValueError, match=r"\(label \d+\) has now the area \d+, but in the audit"):
         restore(tmp_path / "s.zarr")
+
+
+# ---- damage
+
+
+@pytest.fixture(scope="module")
+def chunked(tmp_path_factory):
+    """A store of many chunks, some of them empty and left out, and what wrote it."""
+    masks = np.zeros((200, 240), int)
+    masks[60:160, 80:200] = tissue()
+    path = tmp_path_factory.mktemp("chunked") / "s.zarr"
+    post = written(path, da.from_array(masks, chunks=(40, 40)), factor=2)
+    return path, post
+
+
+def chunks(path):
+    return sorted(file for file in (path / "labels/cells").glob("*/c/*/*") if file.is_file())
+
+
+def test_chunks_that_are_empty_have_no_file(chunked):
+    path, post = chunked
+    assert 5 < len(chunks(path)) < 20
+    np.testing.assert_array_equal(restore(path).masks, post.masks)
+
+
+@pytest.mark.parametrize("in_memory", [1 << 30, 0], ids=["in memory", "lazy"])
+def test_a_missing_chunk_is_named(tmp_path, chunked, monkeypatch, in_memory):
+    monkeypatch.setattr("postseg.io._IN_MEMORY", in_memory)
+    for place in range(len(chunks(chunked[0]))):
+        path = tmp_path / f"{place}.zarr"
+        copytree(chunked[0], path)
+        chunk = chunks(path)[place]
+        chunk.unlink()
+        with pytest.raises(OSError, match=f"^{chunk} is missing, and with it pixels of cells"):
+            restore(path)
+
+
+def test_a_part_of_a_cell_is_missed_whatever_test_it_passes(tmp_path):
+    masks = np.ones((40, 50), int)
+    path = tmp_path / "s.zarr"
+    PostSegmentation(
+        da.from_array(masks, chunks=(40, 25)), 0, "cells", filter_config=OFF, verbose=False
+    ).write(path)
+    chunk = chunks(path)[1]
+    chunk.unlink()
+    with pytest.raises(OSError, match=f"^{chunk} is missing"):
+        restore(path)
+
+
+def test_an_area_that_changed_is_no_match(tmp_path):
+    def without_a_pixel(image):
+        image.flat[np.flatnonzero(image == 3)[0]] = 0
+        return image
+
+    written(tmp_path / "s.zarr", factor=0, filter_config=OFF)
+    edit(tmp_path / "s.zarr", "labels", without_a_pixel)
+    with pytest.raises(ValueError, match=r"\(label 3\) has now the area \d+, but in the audit \d+"):
+        restore(tmp_path / "s.zarr")
+
+
+@pytest.mark.parametrize("in_memory", [1 << 30, 0], ids=["in memory", "lazy"])
+def test_a_damaged_chunk_is_an_error_that_names_the_store(
+    tmp_path, chunked, monkeypatch, in_memory
+):
+    monkeypatch.setattr("postseg.io._IN_MEMORY", in_memory)
+    copytree(chunked[0], tmp_path / "s.zarr")
+    chunk = chunks(tmp_path / "s.zarr")[0]
+    chunk.write_bytes(chunk.read_bytes()[:-5])
+    with pytest.raises(OSError, match=r"s\.zarr cannot be read"):
+        restore(tmp_path / "s.zarr")
