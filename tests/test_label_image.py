@@ -1,11 +1,14 @@
 """What may be passed as masks, and what is refused and how."""
 
+from io import BytesIO
+
 import dask.array as da
 import numpy as np
 import pytest
 import xarray as xr
 from drawing import OFF, draw
 from numpy.testing import assert_array_equal
+from PIL import Image
 
 from postseg import (
     PostSegmentation,
@@ -57,6 +60,14 @@ def tree(image):
     )
 
 
+def picture(mode):
+    """As a Pillow image."""
+    dtype = {"L": np.uint8, "I": np.int32, "F": np.float32, "I;16": "<u2", "I;16B": ">u2"}[mode]
+    image = Image.fromarray(IMAGE.astype(dtype))
+    assert image.mode == mode
+    return image
+
+
 ACCEPTED = {
     **{f"dtype {order}{name}": IMAGE.astype(order + name) for order in "<>" for name in TYPES},
     **{f"dtype {name}": IMAGE.astype(name) for name in ["f2", "f4", "f8", ">f8", "g"]},
@@ -77,6 +88,7 @@ ACCEPTED = {
     "DataArray (y, x, c)": xr.DataArray(IMAGE[..., None], dims=("y", "x", "c")),
     "DataArray, other dims": xr.DataArray(IMAGE, dims=("row", "column")),
     "DataTree": tree(IMAGE),
+    **{f"Pillow {mode}": picture(mode) for mode in ["L", "I", "F", "I;16", "I;16B"]},
 }
 
 
@@ -152,6 +164,15 @@ def masked_in_xarray():
     return masks
 
 
+def pictures():
+    """Three pictures in one file."""
+    file = BytesIO()
+    Image.fromarray(IMAGE.astype(np.uint8)).save(
+        file, "TIFF", save_all=True, append_images=[Image.new("L", (6, 5))] * 2
+    )
+    return Image.open(file)
+
+
 REFUSED = {
     "fraction": (np.array([[0, 1.5]]), ValueError, ["1.5", "row 0, column 1", "whole numbers"]),
     "NaN": (at(1100, 7, np.nan, float), ValueError, ["nan", "row 1100, column 7"]),
@@ -198,6 +219,9 @@ REFUSED = {
     "1-D": (np.arange(5), ValueError, ["(5,)", "2-D"]),
     "0-D": (np.array(5), ValueError, ["()", "2-D"]),
     "ragged lists": ([[1, 2], [3]], ValueError, ["2-D array"]),
+    "picture in colour": (Image.new("RGB", (5, 4)), ValueError, ["colour picture (RGB)", "16-bit"]),
+    "picture with a palette": (Image.new("P", (5, 4)), ValueError, ["colour picture (palette)"]),
+    "several pictures": (pictures(), ValueError, ["masks has 3 images", "2-D", "Choose one"]),
     "empty tree": (xr.DataTree(), ValueError, ["DataTree", "without any image"]),
 }
 
