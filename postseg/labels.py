@@ -11,7 +11,7 @@ from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from postseg.label_image import LabelImage, as_block, is_lazy, place_of, rows_per_block
-from postseg.lazy import Place, by_place, is_painted
+from postseg.lazy import Place, by_place, check_shape, is_painted
 
 _CHUNK = 2048  # full-resolution pixels a side: 16 MB of int32
 _MAX_ID = np.iinfo(np.int32).max
@@ -51,7 +51,7 @@ def _window(masks: NDArray[Any], place: Place) -> NDArray[np.int32]:
 
 def _ids(block: NDArray[Any], place: Place) -> NDArray[np.int32]:
     """One chunk of lazy masks, which nobody has looked at."""
-    rows, columns = place
+    rows, columns = check_shape(block, place)
     return _check_ids(block, rows.start, columns.start).astype(np.int32, copy=False)
 
 

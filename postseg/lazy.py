@@ -56,8 +56,27 @@ def plan(image: da.Array) -> da.Array:
 
 
 def _encode_chunk(block: NDArray[Any], place: Place) -> tuple[NDArray[Any], ...]:
-    rows, columns = place
+    rows, columns = check_shape(block, place)
     return encode_block(block, rows.start, columns.start)
+
+
+def check_shape(block: NDArray[Any], place: Place) -> Place:
+    """Return where a chunk lies, or raise an error when it does not fill that place.
+
+    Raises
+    ------
+    ValueError
+        As for what ``da.map_blocks`` made of a function that changes shapes and does not say so.
+    """
+    rows, columns = place
+    expected = (rows.stop - rows.start, columns.stop - columns.start)
+    if block.shape != expected:
+        raise ValueError(
+            f"masks has a chunk of shape {block.shape} at row {rows.start}, column "
+            f"{columns.start}, where dask was told {expected}; give map_blocks() the chunks that "
+            "its function makes."
+        )
+    return place
 
 
 def by_place(

@@ -153,7 +153,8 @@ class PostSegmentation(Review, HandOver):
         RuntimeError
             Without masks.
         ValueError
-            When a label exceeds int32, as the ids of unfiltered masks may.
+            When a label exceeds int32, as the ids of unfiltered masks may; of lazy masks when they
+            are computed.
         """
         from postseg import elements
         from postseg.labels import enlarge_lazily

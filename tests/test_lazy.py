@@ -267,3 +267,13 @@ def test_a_killed_worker_does_not_change_the_result(client, tmp_path):
     deadly = lazy.map_blocks(_die_once, str(tmp_path / "died"), meta=meta)
     assert_same(results(IMAGE), results(deadly))
     assert (tmp_path / "died").exists()
+
+
+@pytest.mark.parametrize("step", ["process_masks_to_shapes", "process_labels"])
+def test_chunks_of_another_shape_than_dask_was_told_are_an_error(step):
+    undeclared = da.from_array(IMAGE, chunks=35).map_blocks(
+        lambda block: block[:-1], dtype=IMAGE.dtype, meta=np.empty((0, 0), IMAGE.dtype)
+    )
+    post = PostSegmentation(undeclared, filter_config=LOOSE, verbose=False)
+    with pytest.raises(ValueError, match=r"shape \(34, \d+\) at row \d+, .*told \(35, \d+\)"):
+        getattr(post, step)()[1].data.compute()
