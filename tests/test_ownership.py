@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -33,10 +34,9 @@ def image():
 
 def of_a_user(path):
     places = pd.DataFrame({"x": [1.0, 2.0], "y": [3.0, 4.0]})
-    sdata = sd.SpatialData(
-        images={"he": image()}, points={"transcripts": PointsModel.parse(places)}
-    )
-    sdata.write(path)
+    with warnings.catch_warnings(action="ignore"):  # spatialdata uses what pandas 3.1 deprecates
+        points = {"transcripts": PointsModel.parse(places)}
+        sd.SpatialData(images={"he": image()}, points=points).write(path)
 
 
 def by_python(path):
