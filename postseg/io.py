@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ACCEPTED = "Accepted: .npy, .npz, .tif, .tiff, .png, or a SpatialData .zarr store."
 
 _IN_MEMORY = 1 << 30  # bytes: larger images of a store are read block by block
+_CHUNKS = 1 << 24  # more of them no one can work with, and even listing them fills the memory
 
 
 def read_label_image(
