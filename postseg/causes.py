@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from postseg.words import listing
 
 MAX_SHIFT = 0.25  # pixels; a shift common to many cells
 _MOST = 0.6  # of the cells that disagree show a pattern
@@ -75,7 +75,7 @@ def of_ids(compared: pd.DataFrame, misplaced: pd.Series) -> list[str]:
     partner = on[wrong].map(on.where(wrong))
     swapped = sorted({tuple(sorted((i, on[i]))) for i in partner.index[partner == partner.index]})
     if 2 * len(swapped) >= _MOST * misplaced.sum():
-        return [f"Ids are swapped: {_listing(f'{i} and {j}' for i, j in swapped)}."]
+        return [f"Ids are swapped: {listing((f'{i} and {j}' for i, j in swapped), _NAMED)}."]
     return []
 
 
@@ -187,9 +187,3 @@ def _fit(points: NDArray[np.float64], targets: NDArray[np.float64]) -> NDArray[n
 def _fits(points: NDArray[np.float64], targets: NDArray[np.float64]) -> bool:
     """Whether most points are near their targets."""
     return bool(np.quantile(np.linalg.norm(points - targets, axis=1), _MOST) <= 2 * MAX_SHIFT)
-
-
-def _listing(texts: Iterable[str]) -> str:
-    texts = list(texts)
-    more = f", and {len(texts) - _NAMED:,} more" if len(texts) > _NAMED else ""
-    return ", ".join(texts[:_NAMED]) + more

@@ -13,6 +13,7 @@ from postseg import criteria
 from postseg.config import FilterConfig
 from postseg.styles import KEPT, PLAIN, styles_of
 from postseg.sweeping import Sweep
+from postseg.words import brief, fixed, name_of
 
 try:
     # no pyplot: figures work headless and in threads, and leave a user's own figures alone
@@ -36,16 +37,11 @@ _BINS = 40
 _DASHED = (0, (4, 2))
 
 
-def name_of(metric: str) -> str:
-    """A metric or threshold for people: ``convexity_deficit`` -> ``convexity deficit``."""
-    return metric.replace("_", " ")
-
-
 def value_of(metric: str, value: float) -> str:
     """Write a value of a metric: areas exactly, others to four digits after the point."""
     if metric == "area":
-        return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"
-    return f"{value:.4f}"
+        return fixed(value, 0 if value == round(value) else 1)
+    return fixed(value, 4, commas=False)
 
 
 def metrics_in_use(config: FilterConfig) -> list[str]:
@@ -150,7 +146,7 @@ def _mark_thresholds(axes: Axes, thresholds: list[tuple[str, float]]) -> None:
             axes.axvline(value, color=INK, linewidth=1, linestyle=_DASHED, zorder=3, label=name)
         texts.append(
             axes.annotate(
-                f"{name} {value:,.6g}{arrow}",
+                f"{name} {brief(value)}{arrow}",
                 (0, 1),
                 (0, 2),
                 xycoords="axes fraction",
@@ -191,7 +187,7 @@ def draw_survivors(axes: Axes, sweep: Sweep) -> None:
         left, right = axes.get_xlim()
         to_left = sweep.today > (left + right) / 2
         axes.annotate(
-            f"now {sweep.today:,.6g}: {sweep.kept_today:,} kept",
+            f"now {brief(sweep.today)}: {sweep.kept_today:,} kept",
             (sweep.today, 1),
             xycoords=("data", "axes fraction"),
             xytext=(-3 if to_left else 3, -2),
@@ -218,9 +214,9 @@ def _style(axes: Axes) -> None:
         spine.set_visible(side in ("left", "bottom"))
         spine.set(color=FAINT, linewidth=0.5)
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: brief(value)))
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.0f}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda count, _: fixed(count, 0)))
 
 
 def to_svg(figure: Figure) -> bytes:

@@ -21,6 +21,7 @@ from postseg.run_options import (
 )
 from postseg.settings import check_name
 from postseg.terminal import Group, step
+from postseg.words import out_of, seconds
 
 _PATH = click.Path(path_type=Path)
 
@@ -143,8 +144,8 @@ def run(
     if not quiet:
         listing = "".join(f"\n  {output}: {FORMATS[format_of(output)]}" for output in outputs)
         click.echo(
-            f"\nWrote {found.passed:,} of {found.total:,} regions "
-            f"in {time.perf_counter() - start:.1f} s:{listing}"
+            f"\nWrote {out_of(found.passed, found.total)} "
+            f"in {seconds(time.perf_counter() - start)}:{listing}"
         )
 
 
@@ -162,7 +163,7 @@ def demo(output: Path, overwrite: bool, quiet: bool) -> None:
     if not quiet:
         listing = "".join(f"\n  {file}" for file in files)
         click.echo(
-            f"\nWrote in {time.perf_counter() - start:.1f} s:{listing}\n"
+            f"\nWrote in {seconds(time.perf_counter() - start)}:{listing}\n"
             f"Open the report in a browser: {files[-1].resolve().as_uri()}"
         )
 

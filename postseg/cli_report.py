@@ -18,6 +18,7 @@ from postseg.run_options import (
     threshold_options,
 )
 from postseg.terminal import step
+from postseg.words import out_of, seconds
 
 if TYPE_CHECKING:
     from postseg.processor import PostSegmentation
@@ -95,8 +96,8 @@ def report(
         found = post.filter_report
         assert found is not None  # the filter has run
         click.echo(
-            f"Wrote {output}: {found.passed:,} of {found.total:,} regions passed, "
-            f"in {time.perf_counter() - start:.1f} s"
+            f"Wrote {output}: {out_of(found.passed, found.total)} passed, "
+            f"in {seconds(time.perf_counter() - start)}"
         )
         if note:
             click.echo(note)

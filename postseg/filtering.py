@@ -15,8 +15,9 @@ from postseg.config import FilterConfig
 from postseg.images import encode, paint
 from postseg.label_image import LabelImage, as_label_image, is_lazy, read_only
 from postseg.metrics import measure
-from postseg.report import FilterReport, human, statistics
+from postseg.report import FilterReport, statistics
 from postseg.runs import Runs, components
+from postseg.words import human
 
 DebugImage = bool | str | os.PathLike[str] | None
 

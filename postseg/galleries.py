@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from postseg import criteria
-from postseg.charts import FAINT, NORMAL, SMALL, Figure, draw_survivors, name_of, value_of
+from postseg.charts import FAINT, NORMAL, SMALL, Figure, draw_survivors, value_of
 from postseg.choosing import BOX, Numbers, check_gallery, choose_gallery, choose_strip, crop_side
 from postseg.config import FilterConfig
 from postseg.pictures import Scene, crop_picture
-from postseg.report import FilterReport, human, percent
+from postseg.report import FilterReport
 from postseg.sheet import GAP, TICKS, Sheet
 from postseg.sweeping import Sweep
+from postseg.words import brief, human, name_of, out_of, percent
 
 _CHART = 340  # height
 _THUMBNAIL = 120
@@ -37,7 +38,7 @@ def draw_sweep(scene: Scene, regions: pd.DataFrame, sweep: Sweep) -> Figure:
     sheet = Sheet()
     left = GAP + TICKS
     pitch = _THUMBNAIL + GAP // 3
-    title = f"{name_of(sweep.field)}: {kept:,} of {len(regions):,} regions kept now"
+    title = f"{name_of(sweep.field)}: {out_of(kept, len(regions))} kept now"
     top = sheet.add_title(left, GAP, title, sweep.note)
     width = _ACROSS * pitch + GAP
     draw_survivors(sheet.add_axes(left, top, width, _CHART), sweep)
@@ -86,7 +87,7 @@ def draw_cells(
     gallery = choose_gallery(regions, reason, n)
     tests = criteria.tests_of(reason)
     count = int((regions["reason"] == reason).sum())
-    title = f"{human(reason)}: {count:,} of {len(regions):,} regions{percent(count, len(regions))}"
+    title = f"{human(reason)}: {out_of(count, len(regions))}{percent(count, len(regions))}"
     sheet = Sheet()
     top: float = sheet.add_title(GAP, GAP, title, rule_of(tests, regions, report.config))
     both = np.concatenate(gallery)
@@ -118,7 +119,7 @@ def rule_of(tests: Sequence[criteria.Test], regions: pd.DataFrame, config: Filte
     metric = tests[0].metric
     words = {"min": "below", "max": "above"}
     bounds = [(test, criteria.resolve(test, config, regions)) for test in tests]
-    parts = [f"{words[t.bound]} {v:,.6g}" for t, v in bounds if v is not None]
+    parts = [f"{words[t.bound]} {brief(v)}" for t, v in bounds if v is not None]
     if not parts:
         setting = getattr(config, tests[0].threshold)
         return f"{tests[0].threshold} is {'off (None)' if setting is None else setting}"

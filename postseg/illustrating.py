@@ -10,16 +10,17 @@ import pandas as pd
 from PIL import Image
 
 from postseg import criteria
-from postseg.charts import draw_histogram, draw_survivors, metrics_in_use, name_of, to_svg, value_of
+from postseg.charts import draw_histogram, draw_survivors, metrics_in_use, to_svg, value_of
 from postseg.choosing import BOX, Numbers, choose_gallery, choose_strip, crop_side
 from postseg.galleries import rule_of
 from postseg.page import Crop, GalleryPictures, Picture, Pictures, SweepPictures
 from postseg.painting import Pixels
 from postseg.pictures import Scene, crop_picture, filter_picture, frame, whole
 from postseg.plotting import closer_look
-from postseg.report import FilterReport, human
+from postseg.report import FilterReport
 from postseg.sheet import GAP, TICKS, Sheet
 from postseg.sweeping import Sweep
+from postseg.words import brief, human, name_of, out_of
 
 _CELLS = 18  # of a gallery
 _STRIP = 10  # of a sweep
@@ -53,7 +54,7 @@ def illustrate(
         place = "A closer look at the frame: rows {}, columns {}".format(*ends)
         detail = _picture(scene, filter_picture(scene, closer).pixels, place)
         pixels = frame(pixels, view, closer)
-    counts = f"{report.passed:,} of {report.total:,} regions kept"
+    counts = f"{out_of(report.passed, report.total)} kept"
     histograms = []
     for metric in metrics_in_use(report.config):
         sheet = Sheet()
@@ -84,7 +85,7 @@ def _sweep(scene: Scene, regions: pd.DataFrame, sweep: Sweep) -> SweepPictures:
     numbers = choose_strip(sweep.level, bound, sweep.today, sweep.decided, _STRIP)
     sheet = Sheet()
     draw_survivors(sheet.add_axes(TICKS, GAP, _CHART_WIDTH, 1.3 * _CHART_HEIGHT), sweep)
-    value = "off" if sweep.today is None else f"{sweep.today:,.6g}"
+    value = "off" if sweep.today is None else brief(sweep.today)
     alt = f"Regions kept against {name_of(sweep.field)}, now {value}: {sweep.kept_today:,}"
     crops = _crops(scene, regions, numbers, sweep.level[numbers - 1], sweep.unit)
     return SweepPictures(sweep.field, value, sweep.note, _chart(sheet, alt), crops)

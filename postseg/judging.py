@@ -26,7 +26,6 @@ an enlarged image):
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +34,7 @@ import pandas as pd
 from postseg import causes
 from postseg.comparing import Compared, LabelCells, Polygons
 from postseg.coordinates import Matrix
+from postseg.words import quoted
 
 MAX_OFFSET = 0.5
 MIN_IOU = 0.5
@@ -181,7 +181,7 @@ def find_causes(
     """Sentences on why they disagree, where a pattern gives it away."""
     found = []
     if len(compared) > 1:
-        groups = " and ".join(map(_listing, compared))
+        groups = " and ".join(map(quoted, compared))
         found.append(f"The coordinate systems {groups} put the polygons at different places.")
     for names, result in compared.items():
         misplaced = ~(result["centroid_offset"] <= allowed.offset)
@@ -194,14 +194,10 @@ def find_causes(
             texts = texts or causes.of_other_ids(result, misplaced)
         if not texts and (result["iou"] < allowed.iou.reindex(result.index)).mean() > 0.5:
             texts = causes.of_sizes(result)
-        found += [f"In {_listing(names)}: {text}" if len(compared) > 1 else text for text in texts]
+        found += [f"In {quoted(names)}: {text}" if len(compared) > 1 else text for text in texts]
     if points is not None and per_cell["row_elsewhere"].any():
         found += causes.of_points(points, allowed.mask_pixel)
     tabled = per_cell["in_table"].fillna(False).astype(bool)
     return found + causes.of_table(
         per_cell.index[tabled].to_numpy(), per_cell.index[per_cell["in_labels"]].to_numpy()
     )
-
-
-def _listing(names: Iterable[str]) -> str:
-    return ", ".join(map(repr, names))

@@ -8,14 +8,14 @@ from datetime import datetime
 from importlib.resources import files
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from postseg import __version__
 from postseg.config import FilterConfig
 from postseg.filtering import why_nothing_passed
 from postseg.page_data import COLUMNS, audit_columns, pack, reason_rows
-from postseg.report import FilterReport, human
+from postseg.report import FilterReport
+from postseg.words import exact, fixed, heading, human
 
 try:
     from jinja2 import Environment, StrictUndefined
@@ -173,7 +173,8 @@ def render(
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"data_uri": _data_uri, "human": human, "number": _number}
+    environment.filters |= {"data_uri": _data_uri, "number": _number}
+    environment.filters |= {"exact": exact, "heading": heading, "human": human}
     template = environment.from_string((_TEMPLATES / "report.html").read_text(encoding="utf-8"))
     page = template.render(
         style=style,
@@ -215,10 +216,7 @@ def _toml(value: float | str | None) -> str:
 
 def _number(value: float, metric: str) -> str:
     """Format a statistic; nothing where there is none."""
-    if np.isnan(value):
-        return ""
-    digits = 1 if metric in ("area", "perimeter") else 3
-    return f"{value:,.{digits}f}"
+    return fixed(value, 1 if metric in ("area", "perimeter") else 3, missing="")
 
 
 def _data_uri(data: bytes) -> str:

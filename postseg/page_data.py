@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from postseg.criteria import TESTS
 from postseg.metrics import METRICS
-from postseg.report import FilterReport, human
+from postseg.report import FilterReport
+from postseg.words import exact, fixed, heading, human, name_of
 
 COLUMNS = {
     "region": "Region",
     "source_label": "Input label",
     "reason": "Reason",
-    **{metric: metric.replace("_", " ").capitalize() for metric in METRICS},
+    **{metric: heading(metric) for metric in METRICS},
     "margin": "Margin",
     "centroid_row": "Row",
     "centroid_col": "Column",
@@ -59,8 +60,10 @@ def _rule(reason: str, report: FilterReport) -> str:
     if test.threshold == "area_std_filter":
         area = report.statistics_all.loc["area"]
         low, high = area["mean"] - value * area["std"], area["mean"] + value * area["std"]
-        bounds = f"area from {low:,.1f} to {high:,.1f}" if low > 0 else f"area ≤ {high:,.1f}"
-        return f"{bounds} px, mean ± {value:,.10g} standard deviations"
+        bounds = f"area ≤ {fixed(high, 1)}"
+        if low > 0:
+            bounds = f"area from {fixed(low, 1)} to {fixed(high, 1)}"
+        return f"{bounds} px, mean ± {exact(value)} standard deviations"
     unit = " px" if test.metric == "area" else ""
     if test.threshold == "min_area":
         if report.min_area is None:
@@ -68,7 +71,7 @@ def _rule(reason: str, report: FilterReport) -> str:
         value, unit = report.min_area, f" px, {report.min_area_rule}"
         unit = unit.removesuffix(", pixels")
     sign = "≥" if test.bound == "min" else "≤"
-    return f"{test.metric.replace('_', ' ')} {sign} {value:,.10g}{unit}"
+    return f"{name_of(test.metric)} {sign} {exact(value)}{unit}"
 
 
 def audit_columns(rejected: pd.DataFrame, reasons: list[str]) -> dict[str, Any]:

@@ -26,10 +26,10 @@ from postseg.config import FilterConfig
 from postseg.painting import Pixels
 from postseg.pictures import Scene, filter_picture, set_scene, square, whole
 from postseg.replacing import check_target, replacing
-from postseg.report import human, percent
 from postseg.runs import Runs
 from postseg.sampling import View
 from postseg.sheet import GAP, TICKS, Sheet
+from postseg.words import human, out_of, percent
 
 COLUMN = 480  # width of histograms and of the closer look
 _HISTOGRAM = 170  # height
@@ -107,9 +107,8 @@ def draw_filter(scene: Scene, regions: pd.DataFrame, config: FilterConfig) -> Fi
     total, passed = len(regions), int((regions["reason"] == "").sum())
     sheet = Sheet()
     left = GAP + TICKS
-    top = sheet.add_title(
-        left, GAP, f"{passed:,} of {total:,} regions passed{percent(passed, total)}"
-    )
+    title = f"{out_of(passed, total)} passed{percent(passed, total)}"
+    top = sheet.add_title(left, GAP, title)
     axes = _add_map(sheet, picture.pixels, view, left, top)
 
     metrics = metrics_in_use(config)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +11,8 @@ import pandas as pd
 
 from postseg.config import FilterConfig
 from postseg.metrics import METRICS
+from postseg.words import WIDTH, exact, fixed, human, out_of, percent, rounded, wrapped
 
-_WIDTH = 99
 _COLUMN = 10
 _QUANTILES = {  # the ones that help to set a metric's threshold
     "compactness": (0.10, 0.25),
@@ -75,8 +74,8 @@ class FilterReport:
         }
 
     def __str__(self) -> str:
-        heading = f"Cell filter: {self.passed:,} of {self.total:,} regions passed"
-        lines = [f"{heading} ({self.percent_passed:.1f}%)", "=" * _WIDTH]
+        heading = f"Cell filter: {out_of(self.passed, self.total)} passed"
+        lines = [f"{heading} ({self.percent_passed:.1f}%)", "=" * WIDTH]
         if self.total:
             lines += ["", f"All regions ({self.total:,})", *_table(self.statistics_all)]
         lines += ["", "Thresholds", *self._thresholds()]
@@ -89,14 +88,11 @@ class FilterReport:
         lines = []
         for name, value in self.config:
             if name == "min_area" and self.min_area is not None:
-                lines.append(f"  {name:<24}{self.min_area:>10,.10g}  {self.min_area_rule}")
+                lines.append(f"  {name:<24}{exact(self.min_area):>10}  {self.min_area_rule}")
             elif value is not None:
-                lines.append(f"  {name:<24}{value if name == 'min_area' else f'{value:,.10g}':>10}")
+                lines.append(f"  {name:<24}{value if name == 'min_area' else exact(value):>10}")
         off = ", ".join(name for name, value in self.config if value is None)
-        indent = " " * 7
-        return lines + textwrap.wrap(
-            off, _WIDTH, initial_indent="  off: ", subsequent_indent=indent
-        )
+        return lines + wrapped(off, indent=" " * 7, first="  off: ")
 
     def _breakdown(self) -> list[str]:
         lines = [
@@ -105,16 +101,6 @@ class FilterReport:
             if count
         ]
         return lines or ["  none"]
-
-
-def human(reason: str) -> str:
-    """Name of a reason for people: ``high_convexity_deficit`` -> ``High Convexity Deficit``."""
-    return reason.replace("_", " ").title()
-
-
-def percent(count: int, total: int) -> str:
-    """A share in brackets, as it follows a count; nothing where there is nothing to share."""
-    return f" ({100 * count / total:.1f}%)" if total else ""
 
 
 def statistics(regions: pd.DataFrame) -> pd.DataFrame:
@@ -158,7 +144,6 @@ def _table(table: pd.DataFrame) -> list[str]:
 
 
 def _format(metric: object, value: float) -> str:
-    if np.isnan(value):
-        return "-"
-    text = f"{value:,.1f}" if metric in ("area", "perimeter") else f"{value:.3f}"
-    return text if len(text) < _COLUMN - 1 else f"{value:.3g}"
+    length = metric in ("area", "perimeter")
+    text = fixed(value, 1) if length else fixed(value, 3, commas=False)
+    return text if len(text) < _COLUMN - 1 else rounded(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
@@ -17,13 +16,13 @@ from postseg.coordinates import Matrix
 from postseg.identity import as_ids, as_points, table_ids
 from postseg.images import encode
 from postseg.label_image import as_label_image
+from postseg.words import WIDTH, fixed, out_of, rounded, wrapped
 
 if TYPE_CHECKING:
     import geopandas as gpd
     import xarray as xr
     from anndata import AnnData
 
-_WIDTH = 99
 _UNKNOWN = "unknown"
 _NAMED = 8  # ids per kind of problem
 _STATISTICS = ("mean_iou", "min_iou", "mean_offset", "max_offset")
@@ -77,13 +76,13 @@ class Verification:
         summary = self.summary
         counts = {name: summary[f"in_{name}"] for name in ("labels", "shapes", "table")}
         bad = int((self.cells["problem"] != "").sum())
-        verdict = f"problems in {bad:,} of {len(self.cells):,} cells"
+        verdict = f"problems in {out_of(bad, len(self.cells), 'cells')}"
         if not bad:
             verdict = "all agree" if self.ok else "the coordinate systems disagree"
         listing = [f"{n:,} in the {name}" for name, n in counts.items() if n is not None]
         lines = [
             f"Verification: {verdict}",
-            "=" * _WIDTH,
+            "=" * WIDTH,
             f"Cells: {', '.join(listing)}" + ("" if counts["table"] is not None else "; no table"),
             "",
             f"{'coordinate system':<23}{'cells':>8}{'mean IoU':>11}{'min IoU':>10}"
@@ -106,19 +105,15 @@ class Verification:
             ids = ", ".join(map(str, found["ids"]))
             more = ", ..." if found["count"] > len(found["ids"]) else ""
             lines.append(f"{kind:<23}{found['count']:>8,}  ids {ids}{more}")
-        lines += ["", *map(_wrap, summary["causes"])] if summary["causes"] else []
+        if summary["causes"]:
+            lines += ["", *(line for text in summary["causes"] for line in wrapped(text, "  "))]
         return "\n".join(lines).rstrip()
 
 
 def _format(number: float | None, digits: int) -> str:
-    if number is None:
-        return "-"
-    # without a minus on what is rounded to 0
-    return f"{round(number, digits) + 0.0:.{digits}f}" if abs(number) < 1e4 else f"{number:.3g}"
-
-
-def _wrap(text: str) -> str:
-    return textwrap.fill(text, _WIDTH, subsequent_indent="  ")
+    if number is not None and abs(number) >= 1e4:
+        return rounded(number)
+    return fixed(number, digits, commas=False)
 
 
 def verify_elements(
