@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from postseg import criteria
 from postseg.config import FilterConfig
+from postseg.metrics import METRIC
 from postseg.styles import KEPT, PLAIN, styles_of
 from postseg.sweeping import Sweep
 from postseg.words import brief, fixed, name_of
@@ -39,7 +40,7 @@ _DASHED = (0, (4, 2))
 
 def value_of(metric: str, value: float) -> str:
     """Write a value of a metric: areas exactly, others to four digits after the point."""
-    if metric == "area":
+    if metric in METRIC and METRIC[metric].whole:
         return fixed(value, 0 if value == round(value) else 1)
     return fixed(value, 4, commas=False)
 
@@ -67,8 +68,9 @@ def draw_histogram(axes: Axes, metric: str, regions: pd.DataFrame, config: Filte
     low, high = _limits(values[np.isfinite(values)], [value for _, value in thresholds])
     edges = _bins(metric, low, high, np.isfinite(values).sum())
     axes.set_xlim(edges[0], edges[-1])
-    if metric in criteria.TYPICAL:
-        axes.axvspan(*criteria.TYPICAL[metric], color=SHADE, linewidth=0, zorder=0, label="typical")
+    typical = METRIC[metric].typical
+    if typical is not None:
+        axes.axvspan(*typical, color=SHADE, linewidth=0, zorder=0, label="typical")
 
     bottom = np.zeros(edges.size - 1)
     looks = {"": (KEPT, PLAIN), **styles_of(reasons)}
@@ -104,7 +106,8 @@ def draw_histogram(axes: Axes, metric: str, regions: pd.DataFrame, config: Filte
         )
     axes.set_ylim(0, 1.05 * max(1, bottom.max()))
     _style(axes)
-    note = " (mask pixels)" if metric == "area" else " (shaded: typical)"
+    notes = [METRIC[metric].unit, "" if typical is None else "shaded: typical"]
+    note = f" ({'; '.join(filter(None, notes))})" if any(notes) else ""
     axes.set_xlabel(f"{name_of(metric)}{note}", fontsize=NORMAL, color=INK)
     axes.set_ylabel("regions", fontsize=SMALL, color=FAINT)
 
@@ -125,7 +128,7 @@ def _limits(values: NDArray[np.float64], thresholds: list[float]) -> tuple[float
 
 def _bins(metric: str, low: float, high: float, n: int) -> NDArray[np.float64]:
     n_bins = int(np.clip(2 * n**0.5, 10, _BINS))
-    if metric != "area":
+    if not METRIC[metric].whole:
         return np.linspace(low, high, n_bins + 1)
     # whole numbers of pixels: bins that hold equally many of them
     width = max(1, np.ceil((high - low) / n_bins))
@@ -198,9 +201,9 @@ def draw_survivors(axes: Axes, sweep: Sweep) -> None:
             color=INK,
         )
     _style(axes)
-    units = {"area": " (mask pixels)", "standard deviations": " (standard deviations)"}
-    unit = units.get(sweep.unit, "")
-    axes.set_xlabel(f"{name_of(sweep.field)}{unit}", fontsize=NORMAL, color=INK)
+    unit = METRIC[sweep.unit].unit if sweep.unit in METRIC else sweep.unit
+    note = f" ({unit})" if unit else ""
+    axes.set_xlabel(f"{name_of(sweep.field)}{note}", fontsize=NORMAL, color=INK)
     axes.set_ylabel("regions kept", fontsize=SMALL, color=FAINT)
 
 

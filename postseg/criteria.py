@@ -38,16 +38,6 @@ TESTS = (
     Test("irregular_perimeter", "perimeter_area_ratio", "max", "max_perimeter_area_ratio"),
 )
 
-# What cells usually measure, as the fields of `FilterConfig` tell.
-TYPICAL = {
-    "eccentricity": (0.0, 0.95),
-    "solidity": (0.7, 0.9),
-    "extent": (0.5, 0.8),
-    "compactness": (0.6, 0.8),
-    "convexity_deficit": (0.05, 0.15),
-    "perimeter_area_ratio": (3.5, 5.0),
-}
-
 
 def resolve_min_area(min_area: str | float | None, areas: NDArray[Any]) -> tuple[float | None, str]:
     """Turn the `min_area` setting into mask pixels, and say by which rule.

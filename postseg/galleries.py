@@ -11,6 +11,7 @@ from postseg import criteria
 from postseg.charts import FAINT, NORMAL, SMALL, Figure, draw_survivors, value_of
 from postseg.choosing import BOX, Numbers, check_gallery, choose_gallery, choose_strip, crop_side
 from postseg.config import FilterConfig
+from postseg.metrics import METRIC
 from postseg.pictures import Scene, crop_picture
 from postseg.report import FilterReport
 from postseg.sheet import GAP, TICKS, Sheet
@@ -123,8 +124,8 @@ def rule_of(tests: Sequence[criteria.Test], regions: pd.DataFrame, config: Filte
     if not parts:
         setting = getattr(config, tests[0].threshold)
         return f"{tests[0].threshold} is {'off (None)' if setting is None else setting}"
-    unit = " mask pixels" if metric == "area" else ""
-    return f"{name_of(metric)} {' or '.join(parts)}{unit}; the number is its {name_of(metric)}"
+    rule = " ".join(filter(None, [name_of(metric), " or ".join(parts), METRIC[metric].unit]))
+    return f"{rule}; the number is its {name_of(metric)}"
 
 
 def _add_crops(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,16 +15,114 @@ from postseg.label_image import as_label_image
 from postseg.parallel import spread
 from postseg.runs import Regions, components
 
-METRICS = (
-    "area",
-    "eccentricity",
-    "perimeter",
-    "solidity",
-    "extent",
-    "compactness",
-    "convexity_deficit",
-    "perimeter_area_ratio",
+PIXELS = "mask pixels"
+
+
+class Shapes(NamedTuple):
+    """What the kernels measure of n regions, for metrics to be made of.
+
+    Attributes
+    ----------
+    area, area_convex : (n,) int64
+        Pixels, and those of the convex hull.
+    bbox : (n, 4) int64
+        First row and column, and the ones after the last.
+    inertia : (n, 3) array
+        The tensor's rows x rows, rows x columns, columns x columns.
+    perimeter : (n,) array
+        As scikit-image's.
+    """
+
+    area: NDArray[np.int64]
+    area_convex: NDArray[np.int64]
+    bbox: NDArray[np.int64]
+    inertia: NDArray[np.float64]
+    perimeter: NDArray[np.float64]
+
+
+class Metric(NamedTuple):
+    """One measure of the shape of a region: a column of the table.
+
+    Attributes
+    ----------
+    name : str
+        Of the column.
+    definition : str
+        What it is, for people.
+    of : callable
+        Its values.
+    unit : str
+        `PIXELS` of lengths and areas, nothing of ratios.
+    digits : int
+        How many are told after the point.
+    whole : bool
+        Whether its values are whole numbers.
+    typical : (float, float) or None
+        What cells usually measure, as the descriptions of `FilterConfig` tell.
+    quantiles : tuple of float
+        Those that help to set a threshold, told with its statistics.
+    """
+
+    name: str
+    definition: str
+    of: Callable[[Shapes], NDArray[Any]]
+    unit: str = ""
+    digits: int = 3
+    whole: bool = False
+    typical: tuple[float, float] | None = None
+    quantiles: tuple[float, ...] = ()
+
+
+_TABLE = (
+    Metric(
+        "area", "pixels of the label image", lambda s: s.area, unit=PIXELS, digits=1, whole=True
+    ),
+    Metric(
+        "eccentricity", "0 is a circle, 1 a line", lambda s: _eccentricity(s), typical=(0.0, 0.95)
+    ),
+    Metric(
+        "perimeter",
+        "length of the boundary, in pixels",
+        lambda s: s.perimeter,
+        unit=PIXELS,
+        digits=1,
+    ),
+    Metric(
+        "solidity",
+        "share of its convex hull that a region fills",
+        lambda s: s.area / s.area_convex,
+        typical=(0.7, 0.9),
+    ),
+    Metric(
+        "extent",
+        "share of its bounding box that a region fills",
+        lambda s: s.area / np.prod(s.bbox[:, 2:] - s.bbox[:, :2], axis=1),
+        typical=(0.5, 0.8),
+    ),
+    Metric(
+        "compactness",
+        "4π area / perimeter², about 1 for a disc, less for ragged outlines",
+        lambda s: _compactness(s),
+        typical=(0.6, 0.8),
+        quantiles=(0.10, 0.25),
+    ),
+    Metric(
+        "convexity_deficit",
+        "share of its convex hull that is missing: notches, half-moons",
+        lambda s: 1 - s.area / s.area_convex,
+        typical=(0.05, 0.15),
+        quantiles=(0.75, 0.90),
+    ),
+    Metric(
+        "perimeter_area_ratio",
+        "perimeter / √area, about 3.5 for a disc",
+        lambda s: s.perimeter / np.sqrt(s.area),
+        typical=(3.5, 5.0),
+        quantiles=(0.75, 0.90),
+    ),
 )
+METRIC = {metric.name: metric for metric in _TABLE}
+METRICS = tuple(METRIC)
 
 # Weight of each code of a border pixel (see _kernels/perimeters.py); 0 for the others.
 _STEP_WEIGHTS = np.zeros(50)
@@ -91,8 +190,7 @@ def measure(regions: Regions, shape: tuple[int, int]) -> pd.DataFrame:
 
     spread(measure_range, regions.offsets, "Measuring")
 
-    perimeter = _perimeter(steps)
-    solidity = area / area_convex
+    shapes = Shapes(area, area_convex, bbox, inertia, _perimeter(steps))
     min_row, min_col, max_row, max_col = bbox.T
     touches_border = (min_row == 0) | (min_col == 0) | (max_row == shape[0]) | (max_col == shape[1])
     return pd.DataFrame(
@@ -100,13 +198,7 @@ def measure(regions: Regions, shape: tuple[int, int]) -> pd.DataFrame:
             "source_label": regions.source_label,
             "area": area,
             "area_convex": area_convex,
-            "eccentricity": _eccentricity(inertia),
-            "perimeter": perimeter,
-            "solidity": solidity,
-            "extent": area / ((max_row - min_row) * (max_col - min_col)),
-            "compactness": _compactness(area, perimeter),
-            "convexity_deficit": 1 - solidity,
-            "perimeter_area_ratio": perimeter / np.sqrt(area),
+            **{metric.name: metric.of(shapes) for metric in _TABLE},  # area stays first
             "min_row": min_row,
             "min_col": min_col,
             "max_row": max_row,
@@ -134,15 +226,16 @@ def _perimeter(steps: NDArray[np.int32]) -> NDArray[np.float64]:
     return perimeter
 
 
-def _eccentricity(inertia: NDArray[np.float64]) -> NDArray[np.float64]:
+def _eccentricity(shapes: Shapes) -> NDArray[np.float64]:
     """sqrt(1 - l2 / l1) of the inertia tensor's eigenvalues, l1 - l2 taken without cancellation."""
-    rr, rc, cc = inertia.T
+    rr, rc, cc = shapes.inertia.T
     half_gap = np.hypot((rr - cc) / 2, rc)
     largest = (rr + cc) / 2 + half_gap
     ratio = np.divide(2 * half_gap, largest, out=np.zeros_like(largest), where=largest > 0)
     return np.sqrt(np.minimum(ratio, 1))
 
 
-def _compactness(area: NDArray[np.int64], perimeter: NDArray[np.float64]) -> NDArray[np.float64]:
+def _compactness(shapes: Shapes) -> NDArray[np.float64]:
+    area, perimeter = shapes.area, shapes.perimeter
     undefined = np.full(area.shape, np.nan)
     return np.divide(4 * np.pi * area, perimeter**2, out=undefined, where=perimeter > 0)

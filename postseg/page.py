@@ -13,6 +13,7 @@ import pandas as pd
 from postseg import __version__
 from postseg.config import FilterConfig
 from postseg.filtering import why_nothing_passed
+from postseg.metrics import METRIC
 from postseg.page_data import COLUMNS, audit_columns, pack, reason_rows
 from postseg.report import FilterReport
 from postseg.words import exact, fixed, heading, human
@@ -25,16 +26,6 @@ except ImportError as error:
     ) from error
 
 _TEMPLATES = files("postseg") / "templates"
-_DEFINITIONS = {
-    "area": "pixels of the label image",
-    "eccentricity": "0 is a circle, 1 a line",
-    "perimeter": "length of the boundary, in pixels",
-    "solidity": "share of its convex hull that a region fills",
-    "extent": "share of its bounding box that a region fills",
-    "compactness": "4π area / perimeter², about 1 for a disc, less for ragged outlines",
-    "convexity_deficit": "share of its convex hull that is missing: notches, half-moons",
-    "perimeter_area_ratio": "perimeter / √area, about 3.5 for a disc",
-}
 _KINDS = {b"\x89PNG": "png", b"\xff\xd8": "jpeg"}
 _STATISTICS = ("min", "median", "mean", "max", "std")
 
@@ -191,7 +182,7 @@ def render(
         rows=[*reason_rows(report, pictures.swatches)],
         off=[name for name, value in report.config if value is None],
         pictures=pictures,
-        definitions=_DEFINITIONS,
+        definitions={name: metric.definition for name, metric in METRIC.items()},
         statistics=_STATISTICS,
         config=config_toml(report.config),
         columns=COLUMNS,
@@ -216,7 +207,7 @@ def _toml(value: float | str | None) -> str:
 
 def _number(value: float, metric: str) -> str:
     """Format a statistic; nothing where there is none."""
-    return fixed(value, 1 if metric in ("area", "perimeter") else 3, missing="")
+    return fixed(value, METRIC[metric].digits, missing="")
 
 
 def _data_uri(data: bytes) -> str:

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from postseg.criteria import TESTS
-from postseg.metrics import METRICS
+from postseg.metrics import METRIC, METRICS
 from postseg.report import FilterReport
 from postseg.words import exact, fixed, heading, human, name_of
 
@@ -64,7 +64,7 @@ def _rule(reason: str, report: FilterReport) -> str:
         if low > 0:
             bounds = f"area from {fixed(low, 1)} to {fixed(high, 1)}"
         return f"{bounds} px, mean ± {exact(value)} standard deviations"
-    unit = " px" if test.metric == "area" else ""
+    unit = " px" if METRIC[test.metric].unit else ""
     if test.threshold == "min_area":
         if report.min_area is None:
             return f"area ≥ {value}"
@@ -88,8 +88,10 @@ def audit_columns(rejected: pd.DataFrame, reasons: list[str]) -> dict[str, Any]:
         # numbers of JavaScript are exact up to 2^53 only
         "source_label": (label.astype(str) if (label > 2**53).any() else label).tolist(),
         "reason": pd.Categorical(reason, categories=reasons).codes.tolist(),
-        "area": rejected["area"].tolist(),
-        **{name: _rounded(rejected[name].to_numpy()) for name in METRICS if name != "area"},
+        **{
+            name: rejected[name].tolist() if metric.whole else _rounded(rejected[name].to_numpy())
+            for name, metric in METRIC.items()
+        },
         "margin": _rounded(margin),
         "centroid_row": place[:, 0].tolist(),
         "centroid_col": place[:, 1].tolist(),

@@ -10,15 +10,10 @@ import numpy as np
 import pandas as pd
 
 from postseg.config import FilterConfig
-from postseg.metrics import METRICS
+from postseg.metrics import METRIC, METRICS, Metric
 from postseg.words import WIDTH, exact, fixed, human, out_of, percent, rounded, wrapped
 
 _COLUMN = 10
-_QUANTILES = {  # the ones that help to set a metric's threshold
-    "compactness": (0.10, 0.25),
-    "convexity_deficit": (0.75, 0.90),
-    "perimeter_area_ratio": (0.75, 0.90),
-}
 _STATISTICS = ("min", "max", "mean", "median", "std")
 
 
@@ -113,19 +108,24 @@ def statistics(regions: pd.DataFrame) -> pd.DataFrame:
         if values.size:
             found = (values.min(), values.max(), values.mean(), np.median(values), values.std())
             row = dict(zip(_STATISTICS, map(float, found), strict=True))
-            for q in _QUANTILES.get(metric, ()):
-                row[f"q{100 * q:.0f}"] = float(np.quantile(values, q))
+            for q in METRIC[metric].quantiles:
+                row[_quantile(q)] = float(np.quantile(values, q))
         rows[metric] = row
-    columns = [*_STATISTICS, "q10", "q25", "q75", "q90"]
+    quantiles = sorted({q for metric in METRIC.values() for q in metric.quantiles})
+    columns = [*_STATISTICS, *map(_quantile, quantiles)]
     return pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns)
 
 
+def _quantile(q: float) -> str:
+    """Name of its column."""
+    return f"q{100 * q:.0f}"
+
+
 def _plain(table: pd.DataFrame) -> dict[str, dict[str, float | None]]:
-    quantiles = {metric: [f"q{100 * q:.0f}" for q in qs] for metric, qs in _QUANTILES.items()}
     return {
         metric: {
             name: None if np.isnan(row[name]) else float(row[name])
-            for name in [*_STATISTICS, *quantiles.get(metric, [])]
+            for name in [*_STATISTICS, *map(_quantile, METRIC[metric].quantiles)]
         }
         for metric, row in ((str(metric), row) for metric, row in table.iterrows())
     }
@@ -133,17 +133,16 @@ def _plain(table: pd.DataFrame) -> dict[str, dict[str, float | None]]:
 
 def _table(table: pd.DataFrame) -> list[str]:
     lines = [f"  {'':<20}" + "".join(f"{name:>{_COLUMN}}" for name in _STATISTICS) + "  quantiles"]
-    for metric, row in table.iterrows():
-        numbers = "".join(f"{_format(metric, row[name]):>{_COLUMN}}" for name in _STATISTICS)
+    for name, row in table.iterrows():
+        metric = METRIC[str(name)]
+        numbers = "".join(f"{_format(metric, row[key]):>{_COLUMN}}" for key in _STATISTICS)
         quantiles = ", ".join(
-            f"{100 * q:.0f}% {_format(metric, row[f'q{100 * q:.0f}'])}"
-            for q in _QUANTILES.get(str(metric), ())
+            f"{100 * q:.0f}% {_format(metric, row[_quantile(q)])}" for q in metric.quantiles
         )
-        lines.append(f"  {metric:<20}{numbers}  {quantiles}".rstrip())
+        lines.append(f"  {metric.name:<20}{numbers}  {quantiles}".rstrip())
     return lines
 
 
-def _format(metric: object, value: float) -> str:
-    length = metric in ("area", "perimeter")
-    text = fixed(value, 1) if length else fixed(value, 3, commas=False)
+def _format(metric: Metric, value: float) -> str:
+    text = fixed(value, metric.digits, commas=bool(metric.unit))
     return text if len(text) < _COLUMN - 1 else rounded(value)

@@ -21,12 +21,14 @@ from postseg.charts import (
     to_svg,
     value_of,
 )
-from postseg.criteria import TESTS, TYPICAL
+from postseg.criteria import TESTS
+from postseg.metrics import METRIC
 from postseg.sheet import GAP, TICKS, Sheet
 from postseg.styles import KEPT, STYLES, styles_of
 from postseg.sweeping import Sweep
 
 REASONS = [*STYLES]
+TYPICAL = {name: metric.typical for name, metric in METRIC.items() if metric.typical}
 
 
 def chart(draw, *args):

@@ -9,10 +9,11 @@ import pytest
 from drawing import OFF, draw, squares
 
 from postseg import FilterConfig, criteria, filter_cell_by_regionprops, measure_regions
-from postseg.criteria import TESTS, TYPICAL, levels, rejections, resolve_min_area
-from postseg.metrics import METRICS
+from postseg.criteria import TESTS, levels, rejections, resolve_min_area
+from postseg.metrics import METRIC, METRICS
 
 README = Path(__file__).parents[1] / "README.md"
+TYPICAL = {name: metric.typical for name, metric in METRIC.items() if metric.typical}
 RANGE_FREE = {"min_absolute_area", "max_area", "max_perimeter_area_ratio", "area_std_filter"}
 REASONS = [
     "tiny_artifacts",

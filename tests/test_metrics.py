@@ -1,15 +1,17 @@
 """The metrics of shapes that can be measured by hand."""
 
+import re
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from drawing import draw, square_as_runs
+from editing import run_edited
 from numpy.testing import assert_allclose, assert_array_equal
 
 from postseg import measure_regions
 from postseg._kernels.moments import moments
-from postseg.metrics import measure
+from postseg.metrics import METRIC, METRICS, measure
 from postseg.runs import Runs, components
 
 COLUMNS = [
@@ -201,3 +203,53 @@ def test_moments_of_what_is_wider_than_64_bits_can_sum(row, start, stop):
 def test_a_wide_line_is_no_circle(width):
     image = np.broadcast_to(np.uint8(1), (1, width))
     assert measure_regions(image)["eccentricity"].item() == 1
+
+
+# ---- the table of metrics
+
+
+def test_every_column_is_told_in_the_docstring_in_its_order():
+    told = re.findall(r"^ +((?:\w+, )*\w+)(?:  |$)", measure_regions.__doc__, re.MULTILINE)
+    names = [name for line in told for name in line.split(", ")]
+    assert [name for name in names if name in COLUMNS] == COLUMNS
+
+
+def test_every_metric_is_defined_by_one_row_and_measured_by_it():
+    table = measure_regions(draw("11.2 1.22 ..22"))
+    assert [name for name in table if name in METRIC] == [*METRICS]
+    for name, metric in METRIC.items():
+        assert metric.name == name
+        assert metric.definition
+        assert metric.whole == (table[name].dtype.kind == "i")
+        assert bool(metric.unit) == (metric.digits == 1)
+
+
+def test_a_new_metric_is_one_row(tmp_path):
+    """All that shows metrics is asked for it."""
+    row = '    Metric("boxiness", "longer side / shorter side", _boxiness, quantiles=(0.4,)),\n'
+    kernel = """
+def _boxiness(shapes: Shapes) -> NDArray[np.float64]:
+    sides = shapes.bbox[:, 2:] - shapes.bbox[:, :2]
+    return sides.max(axis=1) / sides.min(axis=1)
+
+
+_TABLE = (
+"""
+    script = """
+image = np.kron(np.diag(range(1, 5)), np.ones((9, 18), int))
+image[-1, 0] = 9
+post = postseg.PostSegmentation()
+post.filter_cell_by_regionprops(image)
+print(post.regions["boxiness"].tolist())
+print(post.filter_report.to_dict()["metrics"]["passed"]["boxiness"])
+post.write_report("page.html")
+"""
+    printed = run_edited(tmp_path, {"metrics.py": {"_TABLE = (\n": kernel + row}}, script)
+    *report, values, statistics = printed.splitlines()
+    line = next(line for line in report if line.strip().startswith("boxiness"))
+    assert line.split()[1:] == ["1.000", "2.000", "1.800", "2.000", "0.400", "40%", "2.000"]
+    assert values == "[2.0, 2.0, 2.0, 2.0, 1.0]"
+    assert "'q40': 2.0" in statistics
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Boxiness<small>longer side / shorter side" in page
+    assert 'data-key="boxiness"' in page
