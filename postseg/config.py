@@ -6,10 +6,11 @@ import difflib
 import json
 import reprlib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import numpy as np
 from pydantic import (
@@ -24,6 +25,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 
 
 def _plain(value: Any) -> Any:
@@ -136,8 +138,11 @@ class FilterConfig(BaseModel):
 
     @model_validator(mode="after")
     def _minimum_below_maximum(self) -> Self:
-        for noun in ("solidity", "extent", "area"):
-            low, high = getattr(self, f"min_{noun}"), getattr(self, f"max_{noun}")
+        for name in type(self).model_fields:
+            noun = name.removeprefix("min_")
+            if name == noun or f"max_{noun}" not in type(self).model_fields:
+                continue
+            low, high = getattr(self, name), getattr(self, f"max_{noun}")
             if noun == "area" and (isinstance(low, str) or (low is not None and low <= 100)):
                 continue  # relative to the cells found: nothing to compare yet
             if low is not None and high is not None and low > high:
@@ -199,6 +204,26 @@ def _parse_json(text: str) -> Any:
         return found
 
     return json.loads(text, object_pairs_hook=once)
+
+
+def limits(field: str) -> dict[str, float]:
+    """The numbers that a threshold may be, as pydantic has it: ``{"ge": 0, "le": 1}``."""
+    parts = _parts(FilterConfig.model_fields[field].annotation)
+    found = [limit for part in parts if isinstance(part, FieldInfo) for limit in part.metadata]
+    return {name: value for limit in found for name, value in asdict(limit).items()}
+
+
+def rules(field: str) -> list[str]:
+    """The words that a threshold may be instead of a number."""
+    parts = _parts(FilterConfig.model_fields[field].annotation)
+    return [part for part in parts if isinstance(part, str)]
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    """All that an annotation is made of."""
+    yield annotation
+    for part in get_args(annotation):
+        yield from _parts(part)
 
 
 def in_one_line(error: ValidationError) -> str:

@@ -10,32 +10,76 @@ from numpy.typing import NDArray
 
 from postseg.config import FilterConfig, suggestion
 
+Family = Literal["debris", "size", "elongation", "solidity", "boundary"]
+Pattern = Literal["plain", "diagonal", "lines"]
+
 
 class Test(NamedTuple):
-    """A region is rejected for `reason` when `metric` is beyond the config's `threshold`."""
+    """A region is rejected for `reason` when `metric` is beyond the config's `threshold`.
+
+    A test is a row here, and a field of `FilterConfig` that says what it is for. Reasons of one
+    colour in pictures are a family, told apart by patterns.
+
+    Attributes
+    ----------
+    reason : str
+        As in reports.
+    metric : str
+        As in `metrics.METRIC`.
+    bound : {"min", "max"}
+        Whether regions below or above the threshold are rejected.
+    threshold : str
+        A field of `FilterConfig`.
+    family, pattern : str
+        Its look, which no other reason has.
+    kind : {"value", "rule", "deviations"}
+        What the config has: a value of the metric; a rule that finds one, see `resolve_min_area`;
+        or a number of population standard deviations from the mean.
+    """
 
     reason: str
     metric: str
     bound: Literal["min", "max"]
     threshold: str
+    family: Family
+    pattern: Pattern
+    kind: Literal["value", "rule", "deviations"] = "value"
 
 
 # In the order in which a rejected region's first reason is looked for. `area_outliers` has two
 # bounds, both from `area_std_filter`.
 TESTS = (
-    Test("tiny_artifacts", "area", "min", "min_absolute_area"),
-    Test("too_small", "area", "min", "min_area"),
-    Test("too_large", "area", "max", "max_area"),
-    Test("area_outliers", "area", "min", "area_std_filter"),
-    Test("area_outliers", "area", "max", "area_std_filter"),
-    Test("too_eccentric", "eccentricity", "max", "max_eccentricity"),
-    Test("too_convex", "solidity", "max", "max_solidity"),
-    Test("too_concave", "solidity", "min", "min_solidity"),
-    Test("too_sparse", "extent", "min", "min_extent"),
-    Test("too_rectangular", "extent", "max", "max_extent"),
-    Test("low_compactness", "compactness", "min", "min_compactness"),
-    Test("high_convexity_deficit", "convexity_deficit", "max", "max_convexity_deficit"),
-    Test("irregular_perimeter", "perimeter_area_ratio", "max", "max_perimeter_area_ratio"),
+    Test("tiny_artifacts", "area", "min", "min_absolute_area", "debris", "plain"),
+    Test("too_small", "area", "min", "min_area", "size", "plain", kind="rule"),
+    Test("too_large", "area", "max", "max_area", "size", "diagonal"),
+    Test(
+        "area_outliers", "area", "min", "area_std_filter", "debris", "diagonal", kind="deviations"
+    ),
+    Test(
+        "area_outliers", "area", "max", "area_std_filter", "debris", "diagonal", kind="deviations"
+    ),
+    Test("too_eccentric", "eccentricity", "max", "max_eccentricity", "elongation", "plain"),
+    Test("too_convex", "solidity", "max", "max_solidity", "solidity", "lines"),
+    Test("too_concave", "solidity", "min", "min_solidity", "solidity", "diagonal"),
+    Test("too_sparse", "extent", "min", "min_extent", "elongation", "diagonal"),
+    Test("too_rectangular", "extent", "max", "max_extent", "elongation", "lines"),
+    Test("low_compactness", "compactness", "min", "min_compactness", "boundary", "plain"),
+    Test(
+        "high_convexity_deficit",
+        "convexity_deficit",
+        "max",
+        "max_convexity_deficit",
+        "solidity",
+        "plain",
+    ),
+    Test(
+        "irregular_perimeter",
+        "perimeter_area_ratio",
+        "max",
+        "max_perimeter_area_ratio",
+        "boundary",
+        "diagonal",
+    ),
 )
 
 
@@ -113,14 +157,14 @@ def _margin(test: Test, regions: pd.DataFrame, config: FilterConfig) -> NDArray[
 def resolve(test: Test, config: FilterConfig, regions: pd.DataFrame) -> float | None:
     """The number that the metric is compared with, or None when the test is off."""
     threshold = getattr(config, test.threshold)
-    areas = regions["area"].to_numpy()
-    if test.threshold == "min_area":
-        return resolve_min_area(threshold, areas)[0]
-    if test.threshold == "area_std_filter" and not areas.size:
+    values = regions[test.metric].to_numpy()
+    if test.kind == "rule":
+        return resolve_min_area(threshold, values)[0]
+    if test.kind == "deviations" and not values.size:
         return None
-    if test.threshold == "area_std_filter" and threshold is not None:
-        deviation = threshold * areas.std()
-        return float(areas.mean() + (deviation if test.bound == "max" else -deviation))
+    if test.kind == "deviations" and threshold is not None:
+        deviation = threshold * values.std()
+        return float(values.mean() + (deviation if test.bound == "max" else -deviation))
     return threshold
 
 
@@ -135,7 +179,7 @@ def test_of(field: str) -> Test:
     for test in TESTS:
         if test.threshold == field:
             # two bounds of one width: a region is kept up to a distance from the mean
-            return test._replace(bound="max") if field == "area_std_filter" else test
+            return test._replace(bound="max") if test.kind == "deviations" else test
     raise ValueError(
         f"There is no threshold {field!r}{suggestion(field, FilterConfig.model_fields)}"
     )
@@ -151,7 +195,8 @@ def levels(field: str, regions: pd.DataFrame) -> NDArray[np.float64]:
 
     In the unit of the threshold, areas in mask pixels: a region passes up to there.
     """
-    values = regions[test_of(field).metric].to_numpy(dtype=float)
-    if field != "area_std_filter" or not values.size:
+    test = test_of(field)
+    values = regions[test.metric].to_numpy(dtype=float)
+    if test.kind != "deviations" or not values.size:
         return values
     return np.asarray(np.abs(values - values.mean()) / (values.std() or 1))

@@ -158,12 +158,9 @@ def why_nothing_passed(report: FilterReport) -> str:
     """One sentence: how many regions there were and which tests rejected most of them."""
     if not report.total:
         return "The masks hold no cells: every pixel is 0."
-    threshold = {test.reason: test.threshold for test in criteria.TESTS}
     worst = sorted(report.rejected.items(), key=lambda item: -item[1])[:3]
     tests = ", ".join(
-        f"{human(reason)} {count:,} ({threshold.get(reason, 'a test of a subclass')})"
-        for reason, count in worst
-        if count
+        f"{human(reason)} {count:,} ({_threshold_of(reason)})" for reason, count in worst if count
     )
     advice = "Loosen these thresholds; None switches one off."
     if report.total > 100 and report.to_dict()["metrics"]["all"]["area"]["median"] < 3:
@@ -172,6 +169,11 @@ def why_nothing_passed(report: FilterReport) -> str:
         f"None of the {report.total:,} regions passed the filter. Most were rejected by: {tests}. "
         f"{advice}"
     )
+
+
+def _threshold_of(reason: str) -> str:
+    tests = criteria.tests_of(reason)
+    return tests[0].threshold if tests else "a test of a subclass"
 
 
 def filter_cell_by_regionprops(

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from postseg.criteria import TESTS
+from postseg.criteria import tests_of
 from postseg.metrics import METRIC, METRICS
 from postseg.report import FilterReport
 from postseg.words import exact, fixed, heading, human, name_of
@@ -51,27 +51,29 @@ def reason_rows(report: FilterReport, swatches: dict[str, bytes]) -> Iterator[Re
 
 def _rule(reason: str, report: FilterReport) -> str:
     """Say what a region must be like to pass the test; nothing when it is off."""
-    test = next((test for test in TESTS if test.reason == reason), None)
-    if test is None:
+    tests = tests_of(reason)
+    if not tests:
         return "a test of your own"
+    test = tests[0]
+    metric = name_of(test.metric)
     value: Any = getattr(report.config, test.threshold)
     if value is None:
         return ""
-    if test.threshold == "area_std_filter":
-        area = report.statistics_all.loc["area"]
-        low, high = area["mean"] - value * area["std"], area["mean"] + value * area["std"]
-        bounds = f"area ≤ {fixed(high, 1)}"
+    if test.kind == "deviations":
+        all_ = report.statistics_all.loc[test.metric]
+        low, high = all_["mean"] - value * all_["std"], all_["mean"] + value * all_["std"]
+        bounds = f"{metric} ≤ {fixed(high, 1)}"
         if low > 0:
-            bounds = f"area from {fixed(low, 1)} to {fixed(high, 1)}"
+            bounds = f"{metric} from {fixed(low, 1)} to {fixed(high, 1)}"
         return f"{bounds} px, mean ± {exact(value)} standard deviations"
     unit = " px" if METRIC[test.metric].unit else ""
-    if test.threshold == "min_area":
+    if test.kind == "rule":
         if report.min_area is None:
-            return f"area ≥ {value}"
+            return f"{metric} ≥ {value}"
         value, unit = report.min_area, f" px, {report.min_area_rule}"
         unit = unit.removesuffix(", pixels")
     sign = "≥" if test.bound == "min" else "≤"
-    return f"{name_of(test.metric)} {sign} {exact(value)}{unit}"
+    return f"{metric} {sign} {exact(value)}{unit}"
 
 
 def audit_columns(rejected: pd.DataFrame, reasons: list[str]) -> dict[str, Any]:

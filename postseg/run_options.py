@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from postseg.config import FilterConfig
+from postseg.config import FilterConfig, rules
 from postseg.exporting import FORMATS
 
 
@@ -56,17 +56,10 @@ def _parser(words: list[str]) -> Callable[[Any], Any]:
     return parse
 
 
-def _words(annotation: Any) -> list[str]:
-    """Find the words that a field takes instead of a number."""
-    if get_origin(annotation) is Literal:
-        return list(get_args(annotation))
-    return [word for part in get_args(annotation) for word in _words(part)]
-
-
 def threshold_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add one option per field of `FilterConfig`, so that the two cannot drift apart."""
     for name, field in reversed(FilterConfig.model_fields.items()):
-        words = _words(field.annotation)
+        words = rules(name)
         command = click.option(
             f"--{name.replace('_', '-')}",
             name,

@@ -1,29 +1,26 @@
 """The look of each reason: a colour and a pattern.
 
-Colour names the family of a reason (size, elongation, solidity, boundary), a pattern tells the
-reasons of one family apart. The five bold colours are among Paul Tol's for colour-blind readers;
+Colour names the family of a reason, a pattern tells the reasons of one family apart: both as in the
+table of tests. The five bold colours are among Paul Tol's for colour-blind readers;
 they differ in lightness too, for greyscale, and all are darker than the pale ones of survivors.
 """
 
 from collections.abc import Iterable
 from itertools import cycle, product
 
+from postseg.criteria import TESTS
+
 _INDIGO, _TEAL, _GREEN, _MAGENTA, _YELLOW = "332288", "44AA99", "117733", "EE3377", "DDAA33"
 PLAIN, DIAGONAL, LINES, CHECKS = range(4)
-STYLES = {
-    "tiny_artifacts": (_INDIGO, PLAIN),
-    "too_small": (_YELLOW, PLAIN),
-    "too_large": (_YELLOW, DIAGONAL),
-    "area_outliers": (_INDIGO, DIAGONAL),
-    "too_eccentric": (_GREEN, PLAIN),
-    "too_convex": (_MAGENTA, LINES),
-    "too_concave": (_MAGENTA, DIAGONAL),
-    "too_sparse": (_GREEN, DIAGONAL),
-    "too_rectangular": (_GREEN, LINES),
-    "low_compactness": (_TEAL, PLAIN),
-    "high_convexity_deficit": (_MAGENTA, PLAIN),
-    "irregular_perimeter": (_TEAL, DIAGONAL),
+_COLOURS = {
+    "debris": _INDIGO,
+    "size": _YELLOW,
+    "elongation": _GREEN,
+    "solidity": _MAGENTA,
+    "boundary": _TEAL,
 }
+_PATTERNS = {"plain": PLAIN, "diagonal": DIAGONAL, "lines": LINES}
+STYLES = {test.reason: (_COLOURS[test.family], _PATTERNS[test.pattern]) for test in TESTS}
 _SPARE_STYLES = [  # for the reasons of subclasses
     style
     for style in product((_YELLOW, _TEAL, _INDIGO, _GREEN, _MAGENTA), (LINES, CHECKS))

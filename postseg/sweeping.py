@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from postseg import criteria
-from postseg.config import FilterConfig
+from postseg.config import FilterConfig, limits
 
 _STEPS = 80
-_WITHOUT_END = ("min_absolute_area", "max_area", "max_perimeter_area_ratio", "area_std_filter")
 
 
 class Sweep(NamedTuple):
@@ -49,8 +48,8 @@ class Sweep(NamedTuple):
     @property
     def unit(self) -> str:
         """What its values are: a metric, or ``"standard deviations"``."""
-        deviations = self.field == "area_std_filter"
-        return "standard deviations" if deviations else criteria.test_of(self.field).metric
+        test = criteria.test_of(self.field)
+        return "standard deviations" if test.kind == "deviations" else test.metric
 
     @property
     def note(self) -> str:
@@ -58,7 +57,7 @@ class Sweep(NamedTuple):
         notes = []
         if self.today is not None and not self._decides_now():
             notes.append("It rejects nothing that other tests keep.")
-        if self.field == "min_area":
+        if criteria.test_of(self.field).kind == "rule":
             notes.append(
                 "As a setting, a number from 0 to 100 is a percentile of the areas; for a floor "
                 "below 100 pixels use min_absolute_area."
@@ -94,12 +93,12 @@ def sweep(
     """
     test = criteria.test_of(field)
     level = criteria.levels(field, regions)
-    today = config.area_std_filter
-    if field != "area_std_filter":
+    today = getattr(config, field)
+    if test.kind != "deviations":
         today = criteria.resolve(test, config, regions)
-    tried = _values(field, level, today, config) if len(regions) else []
+    tried = _values(test, level, today, config) if len(regions) else []
     value = np.array(tried, dtype=float)
-    if field == "min_area":
+    if test.kind == "rule":
         areas = regions["area"].to_numpy()
         value = np.array([criteria.resolve_min_area(percent, areas)[0] for percent in tried], float)
     others = failed.drop(columns=test.reason, errors="ignore").to_numpy(dtype=bool)
@@ -115,20 +114,19 @@ def sweep(
 
 
 def _values(
-    field: str, level: NDArray[np.float64], today: float | None, config: FilterConfig
+    test: criteria.Test, level: NDArray[np.float64], today: float | None, config: FilterConfig
 ) -> list[float]:
     """Values that the threshold may have, over the range of the cells."""
-    if field == "min_area":  # smaller numbers of pixels can be had as percentiles only
+    if test.kind == "rule":  # smaller numbers of pixels can be had as percentiles only
         return [*map(float, range(101))]
     finite = level[np.isfinite(level)]
     low, high = np.quantile(finite, (0.002, 0.998)) if finite.size else (0.0, 1.0)
     marks = [low, high] if today is None else [low, high, today]
     room = 0.1 * (max(marks) - min(marks)) or 0.1 * abs(max(marks)) or 0.1
     values = np.linspace(max(0, min(marks) - room), max(marks) + room, _STEPS)
-    if field not in _WITHOUT_END:
-        values = values.clip(max=1)
+    values = values.clip(max=limits(test.threshold).get("le", np.inf))
     values = np.unique(values if today is None else np.append(values, today))
-    return [value for value in values.tolist() if _is_possible(field, value, config)]
+    return [value for value in values.tolist() if _is_possible(test.threshold, value, config)]
 
 
 def _is_possible(field: str, value: float, config: FilterConfig) -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawing import OFF, draw, squares
+from editing import run_edited
 
 from postseg import FilterConfig, criteria, filter_cell_by_regionprops, measure_regions
 from postseg.criteria import TESTS, levels, rejections, resolve_min_area
@@ -240,3 +241,47 @@ def test_a_region_passes_with_the_threshold_at_its_level_and_not_beyond(field):
 def test_levels_of_equal_areas_are_0_deviations():
     assert levels("area_std_filter", measure_regions(squares(5, 5))).tolist() == [0, 0]
     assert levels("area_std_filter", measure_regions(np.zeros((2, 2), int))).tolist() == []
+
+
+# ---- the table of tests
+
+ROW = '    Test("too_long", "perimeter", "max", "max_perimeter", "size", "lines"),\n'
+FIELD = """\
+    max_perimeter: _Area = Field(default=None, description="Reject cells with long outlines.")
+"""
+SCRIPT = """
+from postseg import styles
+from postseg.cli import run
+image = np.kron(np.diag(range(1, 5)), np.ones((9, 18), int))
+image[:9, 40:] = 7
+post = postseg.PostSegmentation(image, filter_config={"max_perimeter": 50})
+post.refilter()
+print(post.regions["reason"].tolist(), post.regions["margin_too_long"].tolist())
+print(post.threshold_sweep("max_perimeter", [38, None])["kept"].tolist())
+print(styles.STYLES["too_long"] == (styles.STYLES["too_small"][0], styles.LINES))
+print(post.plot_sweep("max_perimeter").axes[0].get_xlabel())
+post.plot_cells("too_long").savefig("cells.png")
+post.write_report("page.html")
+print("HELP", run.get_help(run.make_context("run", ["in.npy", "-o", "out.csv"])))
+"""
+
+
+def test_a_new_test_is_a_row_and_a_field(tmp_path):
+    edits = {"criteria.py": {"TESTS = (\n": "TESTS = (\n" + ROW}}
+    edits["config.py"] = {"    area_std_filter: _Sigmas": FIELD + "    area_std_filter: _Sigmas"}
+    printed, _, told = run_edited(tmp_path, edits, SCRIPT).partition("HELP")
+    *report, reasons, sweep, look, label = printed.splitlines()
+    assert "  max_perimeter                   50" in report
+    assert "  Too Long: 1 (20.0%)" in report
+    assert reasons == "['', 'too_long', '', '', ''] [0.0, -28.0, 0.0, 0.0, 0.0]"
+    assert (sweep, look, label) == ("[0, 5]", "True", "max perimeter (mask pixels)")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    for text in ("perimeter ≤ 50 px", "Histogram of the perimeter", "max_perimeter = 50"):
+        assert text in page
+    assert (tmp_path / "cells.png").stat().st_size > 1000
+    assert "--max-perimeter NUMBER Reject cells with long outlines." in " ".join(told.split())
+
+
+def test_every_test_looks_at_a_metric_and_has_a_field():
+    assert {test.metric for test in TESTS} <= set(METRICS)
+    assert {test.threshold for test in TESTS} == set(FilterConfig.model_fields)
