@@ -11,7 +11,7 @@ import shapely
 from numpy.typing import NDArray
 
 from postseg import footprints
-from postseg.coordinates import Matrix
+from postseg.coordinates import Matrix, area_scale, heights, transform
 from postseg.footprints import Footprints
 from postseg.parallel import spread
 from postseg.runs import Runs
@@ -122,7 +122,7 @@ def compare_systems(cells: LabelCells, polygons: Polygons, maps: Mapping[str, Ma
     groups: list[list[str]] = []
     for name, matrix in maps.items():
         for group in groups:
-            moved = footprints.transform(corners, matrix - maps[group[0]])
+            moved = transform(corners, matrix - maps[group[0]])
             if np.abs(moved).max() <= _SAME:
                 group.append(name)
                 break
@@ -153,7 +153,7 @@ def compare(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> pd.Data
         the filled label; ``centroid_offset``. NaN for an id that is no label.
     """
     ids, first = np.unique(polygons.id, return_index=True)
-    area = polygons.area * abs(np.linalg.det(to_pixels[:2, :2]))
+    area = polygons.area * area_scale(to_pixels)
     low, high = _row_ranges(polygons, to_pixels)
     if ids.size:
         area, low, high = (
@@ -165,7 +165,7 @@ def compare(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> pd.Data
     drawn = footprints.of_polygons(*polygons[:2], to_pixels, *window)
     cut = (window[0] > low) | (window[1] < high)
     pixels = np.where(cut, area, drawn.areas())
-    centroid = footprints.transform(polygons.centroid[first], to_pixels)
+    centroid = transform(polygons.centroid[first], to_pixels)
     result = pd.DataFrame(
         {
             "iou": np.nan,
@@ -255,10 +255,8 @@ def _row_ranges(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows that each polygon may reach, half open."""
     left, bottom, right, top = np.nan_to_num(shapely.bounds(polygons.geometry)).T
-    y_of_x, y_of_y, y = to_pixels[1]
-    heights = [y_of_x * x + y_of_y * end + y for x in (left, right) for end in (bottom, top)]
-    heights = np.clip(heights, -_FAR, _FAR)
-    low, high = np.floor(heights.min(axis=0)), np.ceil(heights.max(axis=0))
+    at = heights(to_pixels, left, bottom, right, top).clip(-_FAR, _FAR)
+    low, high = np.floor(at.min(axis=0)), np.ceil(at.max(axis=0))
     return low.astype(np.int64), high.astype(np.int64)
 
 

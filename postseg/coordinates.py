@@ -52,6 +52,17 @@ def shapes_systems(
     return Systems(np.eye(3), labels.to_image @ np.linalg.inv(labels.to_global))
 
 
+def transform(xy: NDArray[np.float64], matrix: Matrix) -> NDArray[np.float64]:
+    """Apply an affine map to points, (n, 2): the same on every machine, unlike a dot product."""
+    x, y = xy.T
+    return np.column_stack([a * x + b * y + c for a, b, c in matrix[:2]])
+
+
+def area_scale(matrix: Matrix) -> float:
+    """How many times larger a map makes areas."""
+    return float(abs(np.linalg.det(matrix[:2, :2])))
+
+
 def translation(x: float, y: float) -> Matrix:
     """Move by (x, y)."""
     return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], dtype=float)
@@ -76,8 +87,7 @@ def matrix_of(mirror: Callable[[Any], Any]) -> Matrix:
         at_0, at_x, _, at_y = found[:4]
         matrix = np.eye(3)
         matrix[:2] = np.column_stack([at_x - at_0, at_y - at_0, at_0])
-        expected = given @ matrix[:2, :2].T + at_0
-        close = np.abs(found - expected).max() <= _ROUNDING * np.abs(found).max()
+        close = np.abs(found - transform(given, matrix)).max() <= _ROUNDING * np.abs(found).max()
         if close and np.linalg.cond(matrix[:2, :2]) < _FLAT:
             return matrix
     raise ValueError(
@@ -92,8 +102,7 @@ def _listing(points: NDArray[np.float64]) -> str:
     return ", ".join(f"({x:.4g}, {y:.4g})" for x, y in points[:4])
 
 
-def lowest_y(mirror: Matrix, left: float, top: float, right: float, bottom: float) -> float:
-    """Lowest y of a box after `mirror`."""
-    x, y = np.meshgrid([left, right], [top, bottom])
-    corners = np.stack([x.ravel(), y.ravel(), np.ones(4)])
-    return float((mirror @ corners)[1].min())
+def heights(matrix: Matrix, left: Any, low: Any, right: Any, high: Any) -> NDArray[np.float64]:
+    """The y of the four corners of boxes after a map, (4, n); (4,) of one box."""
+    y_of_x, y_of_y, y = matrix[1]
+    return np.array([y_of_x * x + y_of_y * end + y for x in (left, right) for end in (low, high)])

@@ -148,10 +148,10 @@ def _write_geoparquet(path: Path, cells: Cells) -> None:
 def _geometry_in_image(cells: Cells) -> NDArray[np.object_]:
     import shapely
 
-    def place(xy: NDArray[np.float64]) -> NDArray[np.float64]:
-        return xy @ cells.to_image[:2, :2].T + cells.to_image[:2, 2]
+    from postseg.coordinates import transform
 
-    return shapely.transform(cells.shapes.geometry.to_numpy(), place)
+    shapes = cells.shapes.geometry.to_numpy()
+    return shapely.transform(shapes, lambda xy: transform(xy, cells.to_image))
 
 
 def _write_regions_parquet(path: Path, cells: Cells) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from postseg._kernels import fill, sharing
 from postseg._kernels import runs as run_kernels
-from postseg.coordinates import Matrix
+from postseg.coordinates import Matrix, transform
 from postseg.parallel import in_threads, spread
 from postseg.runs import Runs, components
 
@@ -150,12 +150,6 @@ def of_polygons(
     parts = in_threads(draw, list(pairwise(ends)) or [(0, 0)], "Drawing polygons")
     row, start, stop, n_runs = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Footprints(cell_ids, np.concatenate(([0], np.cumsum(n_runs))), row, start, stop)
-
-
-def transform(xy: NDArray[np.float64], matrix: Matrix) -> NDArray[np.float64]:
-    """Apply an affine map to points, (n, 2)."""
-    x, y = xy.T
-    return np.column_stack([a * x + b * y + c for a, b, c in matrix[:2]])
 
 
 def shared_pixels(cells: Footprints, others: Footprints) -> NDArray[np.int64]:

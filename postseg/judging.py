@@ -33,7 +33,7 @@ import pandas as pd
 
 from postseg import causes
 from postseg.comparing import Compared, LabelCells, Polygons
-from postseg.coordinates import Matrix
+from postseg.coordinates import Matrix, area_scale
 from postseg.words import quoted
 
 MAX_OFFSET = 0.5
@@ -84,7 +84,7 @@ def _mask_pixel(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> int
     if not own.id.size:
         return 1
     ends = np.concatenate([own.start, own.stop, *own.row_ranges()])
-    area = polygons.area * abs(np.linalg.det(to_pixels[:2, :2]))
+    area = polygons.area * area_scale(to_pixels)
     _, here, there = np.intersect1d(polygons.id, own.id, return_indices=True)
     lost = np.median(cells.filled.areas()[there] - area[here]) if here.size else 0.0
     f = round(float(np.sqrt(max(0.0, 2 * lost))))

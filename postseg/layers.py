@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from postseg.coordinates import Matrix
+from postseg.coordinates import Matrix, transform
 from postseg.images import paint
 from postseg.label_image import LabelImage
 from postseg.metrics import METRICS
@@ -61,7 +61,7 @@ def outlines(shapes: gpd.GeoDataFrame, to_image: Matrix, name: str) -> Layer:
     parts, cell = shapely.get_parts(shapes.geometry.to_numpy(), return_index=True)
     xy, part = shapely.get_coordinates(shapely.get_exterior_ring(parts), return_index=True)
     ends = np.append(part[1:] != part[:-1], True)  # napari closes rings by itself
-    row_col = (xy @ to_image[:2, :2].T + to_image[:2, 2])[:, ::-1] - _TO_PIXEL_CENTRES
+    row_col = transform(xy, to_image)[:, ::-1] - _TO_PIXEL_CENTRES
     n_before = np.cumsum(np.bincount(part[~ends]))
     rings = np.split(row_col[~ends], n_before[:-1])
     kwargs = {

@@ -15,7 +15,7 @@ import shapely
 from numpy.typing import NDArray
 
 from postseg._kernels import contours
-from postseg.coordinates import Matrix, lowest_y
+from postseg.coordinates import Matrix, heights
 from postseg.images import encode
 from postseg.label_image import as_label_image
 from postseg.parallel import in_threads, spread
@@ -232,7 +232,7 @@ def shift_of(runs: Runs, factor: int, mirror: Matrix) -> float:
     scale = factor or 1
     left, right = scale * (runs.start.min() - 0.5), scale * (runs.stop.max() - 0.5)
     top, bottom = scale * (runs.row.min() - 0.5), scale * (runs.row.max() + 0.5)
-    return max(0.0, -lowest_y(mirror, left, top, right, bottom))
+    return max(0.0, -float(heights(mirror, left, top, right, bottom).min()))
 
 
 def to_geodataframe(

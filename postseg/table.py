@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from postseg.coordinates import Matrix
+from postseg.coordinates import Matrix, transform
 
 INSTANCE_KEY = "label"
 
@@ -27,4 +27,4 @@ def cell_rows(regions: pd.DataFrame) -> pd.DataFrame:
 def centroids(cells: pd.DataFrame, labels_to_global: Matrix, factor: int) -> NDArray[np.float64]:
     """Centroids of the cells in the coordinate system ``"global"``, (n_cells, 2) as x, y."""
     pixels = cells[["centroid_col", "centroid_row"]].to_numpy() + 0.5
-    return pixels * (factor or 1) @ labels_to_global[:2, :2].T + labels_to_global[:2, 2]
+    return transform(pixels * (factor or 1), labels_to_global)
