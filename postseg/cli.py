@@ -142,7 +142,7 @@ def run(
         with replacing(summary, overwrite) as part:
             part.write_text(json.dumps(found.to_dict(), indent=2) + "\n")
     if not quiet:
-        listing = "".join(f"\n  {output}: {FORMATS[format_of(output)]}" for output in outputs)
+        listing = "".join(f"\n  {output}: {FORMATS[format_of(output)].text}" for output in outputs)
         click.echo(
             f"\nWrote {out_of(found.passed, found.total)} "
             f"in {seconds(time.perf_counter() - start)}:{listing}"

@@ -70,7 +70,7 @@ def format_of(path: str | PathLike[str]) -> str:
     for ending in sorted(FORMATS, key=len, reverse=True):
         if name.endswith(ending):
             return ending
-    known = ", ".join(f"{ending} ({what})" for ending, what in FORMATS.items())
+    known = ", ".join(f"{ending} ({form.text})" for ending, form in FORMATS.items())
     raise ValueError(f"{path} has no suffix that postseg writes. Choose one of: {known}.")
 
 
@@ -91,7 +91,8 @@ def export(path: str | PathLike[str], cells: Cells, overwrite: bool = False) -> 
     OSError
         The path exists, its folder is missing or not writable, or the disk is full.
     """
-    write = _WRITERS[format_of(path)]
+    write = FORMATS[format_of(path)].write
+    assert write is not None  # as the docstring asks for
     with replacing(path, overwrite) as part:
         write(part, cells)
 
@@ -178,22 +179,21 @@ def _write_tiff(path: Path, cells: Cells) -> None:
     write_label_image(path, cells.labels)
 
 
+class Format(NamedTuple):
+    """What the end of a file's name stands for: for people, and who writes it."""
+
+    text: str
+    write: Callable[[Path, Cells], None] | None
+
+
 FORMATS = {
-    ".zarr": "SpatialData store of labels, shapes and table",
-    ".geojson": "polygons for QuPath and Xenium Ranger",
-    ".parquet": "polygons as GeoParquet",
-    ".geoparquet": "polygons as GeoParquet",
-    "regions.parquet": "audit table as Parquet",
-    ".csv": "audit table as CSV",
-    ".tif": "label image as BigTIFF",
-    ".tiff": "label image as BigTIFF",
-}
-_WRITERS: dict[str, Callable[[Path, Cells], None]] = {
-    ".geojson": _write_geojson,
-    ".parquet": _write_geoparquet,
-    ".geoparquet": _write_geoparquet,
-    "regions.parquet": _write_regions_parquet,
-    ".csv": _write_regions_csv,
-    ".tif": _write_tiff,
-    ".tiff": _write_tiff,
+    # not a file: `PostSegmentation.write`
+    ".zarr": Format("SpatialData store of labels, shapes and table", None),
+    ".geojson": Format("polygons for QuPath and Xenium Ranger", _write_geojson),
+    ".parquet": Format("polygons as GeoParquet", _write_geoparquet),
+    ".geoparquet": Format("polygons as GeoParquet", _write_geoparquet),
+    "regions.parquet": Format("audit table as Parquet", _write_regions_parquet),
+    ".csv": Format("audit table as CSV", _write_regions_csv),
+    ".tif": Format("label image as BigTIFF", _write_tiff),
+    ".tiff": Format("label image as BigTIFF", _write_tiff),
 }

@@ -151,7 +151,7 @@ class HandOver(State):
         """
         from postseg import exporting
 
-        if exporting.format_of(path) == ".zarr":
+        if exporting.FORMATS[exporting.format_of(path)].write is None:
             self.write(path, overwrite)
             return
         check_target(path, overwrite, inputs=files_behind(self.input_masks, self.masks))

@@ -34,7 +34,7 @@ class RunCommand(ThresholdCommand):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the three lists."""
         with formatter.section("Outputs, by the end of OUT"):
-            formatter.write_dl([(f"*{ending}", what) for ending, what in FORMATS.items()])
+            formatter.write_dl([(f"*{ending}", form.text) for ending, form in FORMATS.items()])
         super().format_options(ctx, formatter)
 
 

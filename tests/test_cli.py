@@ -102,7 +102,7 @@ def test_run_writes_several_outputs(folder):
     written = [f"cells{ending}" for ending in FORMATS]
     assert names() == sorted([*written, "m.npy"])
     listing = [line.split(": ") for line in result.stdout.splitlines()[-len(written) :]]
-    assert listing == [[f"  cells{ending}", what] for ending, what in FORMATS.items()]
+    assert listing == [[f"  cells{ending}", form.text] for ending, form in FORMATS.items()]
     sdata = sd.read_zarr("cells.zarr")
     assert list(sdata.tables) == ["labels_table"]
     assert list(gpd.read_parquet("cells.parquet").index) == list(sdata["labels_shapes"].index)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import tracemalloc
 import uuid
@@ -17,6 +18,7 @@ import shapely
 import skimage.io
 import spatialdata as sd
 import tifffile
+from click.testing import CliRunner
 from numpy.testing import assert_array_equal
 from pandas.testing import assert_frame_equal
 from PIL import Image
@@ -24,6 +26,7 @@ from skimage.draw import polygon2mask
 from test_real_masks import stained_nuclei
 
 from postseg import PostSegmentation
+from postseg.cli import run
 from postseg.exporting import FORMATS, FORMULA, Cells, format_of
 from postseg.exporting import export as export_cells
 from postseg.tiff import write_label_image
@@ -403,3 +406,13 @@ def test_masks_of_a_subclass(tmp_path):
     post.export(tmp_path / "c.tif")
     assert list(gpd.read_parquet(tmp_path / "c.parquet").index) == [5, 7, 900]
     assert_array_equal(np.unique(tifffile.imread(tmp_path / "c.tif")), [0, 5, 7, 900])
+
+
+# ---- the table of formats
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_every_format_is_told_where_people_look(ending):
+    assert f"``{ending}``" in PostSegmentation.export.__doc__
+    told = CliRunner().invoke(run, ["--help"]).output
+    assert re.search(rf"^  \*{re.escape(ending)} +{FORMATS[ending].text}$", told, re.MULTILINE)
