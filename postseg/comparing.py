@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from postseg import footprints
 from postseg.coordinates import Matrix, area_scale, heights, transform
-from postseg.footprints import Footprints
+from postseg.grouped import Grouped
 from postseg.parallel import spread
 from postseg.runs import Runs
 
@@ -30,7 +30,7 @@ class LabelCells(NamedTuple):
     ----------
     runs : Runs
         The image.
-    own, filled : Footprints
+    own, filled : Grouped
         The pixels of each label, and with its holes filled.
     edges : (n,) int64
         Length of each outline in pixel edges, around the filled pixels.
@@ -41,8 +41,8 @@ class LabelCells(NamedTuple):
     """
 
     runs: Runs
-    own: Footprints
-    filled: Footprints
+    own: Grouped
+    filled: Grouped
     edges: NDArray[np.int64]
     enclosed: NDArray[np.int64]
     crossings: NDArray[np.int64]
@@ -68,7 +68,7 @@ def label_cells(runs: Runs) -> LabelCells:
         filled,
         footprints.pixel_edges(filled),
         footprints.covered_pixels(filled),
-        footprints.corner_crossings(runs, own.id),
+        footprints.corner_crossings(runs, own.label),
     )
 
 
@@ -179,7 +179,7 @@ def compare(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> pd.Data
         },
         index=pd.Index(ids, name="id"),
     )
-    _, here, there = np.intersect1d(ids, cells.own.id, assume_unique=True, return_indices=True)
+    _, here, there = np.intersect1d(ids, cells.own.label, assume_unique=True, return_indices=True)
     drawn, pixels = drawn.take(here), pixels[here]
     filled, own = (
         _fit(drawn, pixels, version.take(there)) for version in (cells.filled, cells.own)
@@ -225,15 +225,15 @@ def compare_points(
         in pixels, ``label_x, label_y`` as from `compare`, and ``offset`` of the point; None
         where no system fits half of the rows, so that the points may mean anything, unless exact.
     """
-    place = np.searchsorted(cells.own.id, ids).clip(0, max(0, cells.own.id.size - 1))
-    known = np.isin(ids, cells.own.id)
+    place = np.searchsorted(cells.own.label, ids).clip(0, max(0, cells.own.label.size - 1))
+    known = np.isin(ids, cells.own.label)
     place, index = place[known], pd.Index(ids[known], name="id")
     centroid = cells.own.centroids()[place]
     low, high = (centroid, centroid) if exact else (box[place] for box in cells.own.boxes())
     best: tuple[str, pd.DataFrame] | None = None
     most = -1 if exact else (len(index) - 1) / 2
     for name, to_pixels in maps.items():
-        xy = footprints.transform(points[known], to_pixels)
+        xy = transform(points[known], to_pixels)
         offset = np.hypot(*np.maximum(0, np.maximum(low - xy, xy - high)).T)
         n_fitting = (offset <= allowed).sum()
         if n_fitting > most:
@@ -243,7 +243,7 @@ def compare_points(
     return best
 
 
-def _fit(drawn: Footprints, pixels: NDArray[Any], label: Footprints) -> NDArray[np.float64]:
+def _fit(drawn: Grouped, pixels: NDArray[Any], label: Grouped) -> NDArray[np.float64]:
     """IoU and centroid (x, y) of the labels: (n, 3)."""
     shared = footprints.shared_pixels(drawn, label)
     iou = shared / (pixels + label.areas() - shared)
@@ -269,8 +269,8 @@ def _windows(
     """
     top, bottom = cells.own.row_ranges()
     tallest = int((bottom - top).max(initial=1))
-    known = np.isin(ids, cells.own.id)
-    place = np.searchsorted(cells.own.id, ids[known])
+    known = np.isin(ids, cells.own.label)
+    place = np.searchsorted(cells.own.label, ids[known])
     height = (bottom - top)[place]
     first = low.clip(0, cells.runs.shape[0])
     last = high.clip(0, cells.runs.shape[0])

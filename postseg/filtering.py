@@ -75,9 +75,9 @@ def measure_masks(seg_masks: Any) -> Measured:
     """Read and measure a label image."""
     image = as_label_image(seg_masks)
     runs = encode(image)
-    regions = components(runs)
+    regions, number = components(runs)
     table = measure(regions, runs.shape)
-    return Measured(runs._replace(label=regions.number), table, read_only(image))
+    return Measured(runs._replace(label=number), table, read_only(image))
 
 
 def apply_filter(

@@ -65,7 +65,7 @@ class Limits(NamedTuple):
 def limits(cells: LabelCells, polygons: Polygons, to_pixels: Matrix, compared: Compared) -> Limits:
     """Work out what is right."""
     f = _mask_pixel(cells, polygons, to_pixels)
-    index = pd.Index(cells.own.id, name="id")
+    index = pd.Index(cells.own.label, name="id")
     iou = np.maximum(MIN_IOU, 1 - cells.edges * f / cells.filled.areas())
     overlap = cells.enclosed + cells.crossings * f * f / 2 + cells.edges / 2
     offset = max(MAX_OFFSET, f / 4)
@@ -81,11 +81,11 @@ def _mask_pixel(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> int
     closed outline cuts four corners more than it fills, f * f / 8 each.
     """
     own = cells.own
-    if not own.id.size:
+    if not own.label.size:
         return 1
     ends = np.concatenate([own.start, own.stop, *own.row_ranges()])
     area = polygons.area * area_scale(to_pixels)
-    _, here, there = np.intersect1d(polygons.id, own.id, return_indices=True)
+    _, here, there = np.intersect1d(polygons.id, own.label, return_indices=True)
     lost = np.median(cells.filled.areas()[there] - area[here]) if here.size else 0.0
     f = round(float(np.sqrt(max(0.0, 2 * lost))))
     return f if f > 1 and np.gcd.reduce(ends) % f == 0 else 1
@@ -104,13 +104,13 @@ def gather(
     from `comparing.compare_points`, where that is known. Where coordinate
     systems disagree, a cell is taken where it is furthest off.
     """
-    known = [cells.own.id, polygons.id] + ([] if rows is None else [rows["id"].to_numpy()])
+    known = [cells.own.label, polygons.id] + ([] if rows is None else [rows["id"].to_numpy()])
     ids = np.unique(np.concatenate(known))
     index = pd.Index(ids, name="id")
     worst = pd.concat(compared.values())
     worst = worst.sort_values("centroid_offset", na_position="first", kind="stable")
     worst = worst[~worst.index.duplicated(keep="last")].reindex(index)
-    pixels = pd.Series(cells.own.areas(), cells.own.id).reindex(index)
+    pixels = pd.Series(cells.own.areas(), cells.own.label).reindex(index)
     valid = pd.Series(polygons.valid).groupby(polygons.id).all().reindex(index, fill_value=False)
     in_table = pd.Series(pd.NA, index, dtype="boolean")
     n_rows = pd.Series(0, index)
@@ -122,7 +122,7 @@ def gather(
     offset = pd.Series(dtype=float) if points is None else points["offset"]
     return pd.DataFrame(
         {
-            "in_labels": np.isin(ids, cells.own.id),
+            "in_labels": np.isin(ids, cells.own.label),
             "in_shapes": np.isin(ids, polygons.id),
             "in_table": in_table,
             "pixels": pixels.fillna(0).astype(np.int64),

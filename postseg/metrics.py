@@ -10,10 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from postseg._kernels import hulls, moments, perimeters
+from postseg.grouped import Grouped
 from postseg.images import encode
 from postseg.label_image import as_label_image
 from postseg.parallel import spread
-from postseg.runs import Regions, components
+from postseg.runs import components
 
 PIXELS = "mask pixels"
 
@@ -169,12 +170,12 @@ def measure_regions(label_image: Any) -> pd.DataFrame:
         When `label_image` is not a 2-D label image; see `PostSegmentation.masks`.
     """
     runs = encode(as_label_image(label_image))
-    return measure(components(runs), runs.shape)
+    return measure(components(runs).regions, runs.shape)
 
 
-def measure(regions: Regions, shape: tuple[int, int]) -> pd.DataFrame:
-    """Measure grouped runs: the table that `measure_regions` returns."""
-    n = regions.source_label.size
+def measure(regions: Grouped, shape: tuple[int, int]) -> pd.DataFrame:
+    """Measure regions given as runs: the table that `measure_regions` returns."""
+    n = regions.label.size
     area = np.empty(n, np.int64)
     area_convex = np.empty(n, np.int64)
     bbox = np.empty((n, 4), np.int64)
@@ -195,7 +196,7 @@ def measure(regions: Regions, shape: tuple[int, int]) -> pd.DataFrame:
     touches_border = (min_row == 0) | (min_col == 0) | (max_row == shape[0]) | (max_col == shape[1])
     return pd.DataFrame(
         {
-            "source_label": regions.source_label,
+            "source_label": regions.label,
             "area": area,
             "area_convex": area_convex,
             **{metric.name: metric.of(shapes) for metric in _TABLE},  # area stays first

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from postseg._kernels import contours
 from postseg.coordinates import Matrix, heights
+from postseg.grouped import Grouped
 from postseg.images import encode
 from postseg.label_image import as_label_image
 from postseg.parallel import in_threads, spread
-from postseg.runs import Regions, Runs, components
+from postseg.runs import Runs, components
 from postseg.settings import check_factor
 
 _BATCH = 1 << 20  # vertices to trace and build at a time: 16 MB
@@ -28,8 +29,7 @@ _BATCH = 1 << 20  # vertices to trace and build at a time: 16 MB
 class _Rings(NamedTuple):
     """Outlines still to be traced: one region per label, and where each ring will begin."""
 
-    label: NDArray[np.int64]
-    regions: Regions
+    regions: Grouped
     offsets: NDArray[np.int64]
     x_scale: float
     y_scale: float
@@ -91,42 +91,27 @@ def outline_polygons(
     ends = np.unique(np.searchsorted(rings.offsets, shares)).tolist()
     batches = in_threads(build, list(itertools.pairwise(ends)), "Outlining")
     geometry = np.concatenate([np.empty(0, dtype=object), *batches])
-    return rings.label, geometry, rings.shift
+    return rings.regions.label, geometry, rings.shift
 
 
 def _measure_rings(runs: Runs, factor: int, mirrored: bool) -> _Rings:
     scale = float(factor or 1)
-    regions = components(runs)
-    length = np.empty(regions.source_label.size, np.int64)
+    regions = components(runs).regions
+    length = np.empty(regions.label.size, np.int64)
 
     def measure_range(first: int, last: int) -> None:
         contours.outline_lengths(first, last, *regions[:4], length)
 
     spread(measure_range, regions.offsets, "Measuring outlines")
 
-    order = np.lexsort((-length, regions.source_label))
-    label, position = np.unique(regions.source_label[order], return_index=True)
+    order = np.lexsort((-length, regions.label))
+    _, position = np.unique(regions.label[order], return_index=True)
     chosen = order[position]
     if not np.array_equal(chosen, np.arange(length.size)):
-        regions = _take(regions, chosen)
+        regions = regions.take(chosen)
     offsets = np.concatenate(([0], np.cumsum(length[chosen] + 1)))
     shift = mirror_shift(int(regions.row.max(initial=0)), factor) if mirrored else 0.0
-    return _Rings(label, regions, offsets, scale, -scale if mirrored else scale, shift)
-
-
-def _take(regions: Regions, chosen: NDArray[np.int64]) -> Regions:
-    """The regions at the positions `chosen`, in that order; without their `number`."""
-    n_runs = np.diff(regions.offsets)[chosen]
-    offsets = np.concatenate(([0], np.cumsum(n_runs)))
-    runs = np.arange(offsets[-1]) + np.repeat(regions.offsets[chosen] - offsets[:-1], n_runs)
-    return Regions(
-        offsets,
-        regions.row[runs],
-        regions.start[runs],
-        regions.stop[runs],
-        regions.source_label[chosen],
-        np.empty(0, np.int32),
-    )
+    return _Rings(regions, offsets, scale, -scale if mirrored else scale, shift)
 
 
 def masks_to_polygons(seg_masks: Any, factor_rescale: int = 1) -> list[shapely.Polygon]:

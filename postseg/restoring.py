@@ -120,8 +120,8 @@ class Restored(PostSegmentation):
         chunks = image.chunks if is_lazy(image) else None
         with limited(self.n_jobs), self._progress_bar(in_step=False):
             runs = _join(encode(image), audit.rejected_runs, stored)
-            regions = components(runs)
-            _check_numbers(regions.source_label, len(stored), "the labels or in pieces there")
+            regions, number = components(runs)
+            _check_numbers(regions.label, len(stored), "the labels or in pieces there")
             table = measure(regions, runs.shape)
             source_label = table["source_label"] = stored["source_label"].to_numpy()
             fits = source_label.max() <= _MAX_PAINTED
@@ -131,7 +131,7 @@ class Restored(PostSegmentation):
         _check_same(table, stored, _PLACE)
         image = self.input_masks
         assert image is not None  # just assigned
-        self._hold(measured=Measured(runs._replace(label=regions.number), table, image))
+        self._hold(measured=Measured(runs._replace(label=number), table, image))
         self._place = table[_PLACE]
         self._learn(stored["reason"].to_numpy(), criteria.rejections(table, audit.config))
         self.refilter()

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from postseg._kernels import runs as kernels
+from postseg.grouped import Grouped
 from postseg.label_image import as_block
 
 
@@ -47,26 +48,18 @@ class Runs(NamedTuple):
         return self.shape == other.shape and all(np.array_equal(*pair) for pair in pairs)
 
 
-class Regions(NamedTuple):
-    """Runs grouped by region, each region's in raster order.
+class Components(NamedTuple):
+    """The regions of an image.
 
     Attributes
     ----------
-    offsets : (n + 1,) int64
-        Region number k + 1 owns the runs ``offsets[k]:offsets[k + 1]``.
-    row, start, stop : (n_runs,) int32
-        As in `Runs`.
-    source_label : (n,) int64
-        The label that each region has in the image.
+    regions : Grouped
+        Their runs, by region number - 1, with the label that each has in the image.
     number : (n_runs,) int32
-        Region number, from 1, of each run in raster order: of the `Runs`, not of `row` here.
+        Region number, from 1, of each of the image's `Runs`.
     """
 
-    offsets: NDArray[np.int64]
-    row: NDArray[np.int32]
-    start: NDArray[np.int32]
-    stop: NDArray[np.int32]
-    source_label: NDArray[np.int64]
+    regions: Grouped
     number: NDArray[np.int32]
 
 
@@ -75,19 +68,13 @@ def encode_block(block: NDArray[Any], first_row: int, first_col: int) -> tuple[N
     return kernels.encode(as_block(block, first_row, first_col), first_row, first_col)
 
 
-def components(runs: Runs) -> Regions:
+def components(runs: Runs) -> Components:
     """Number the 8-connected regions of equal label, in raster order of their first pixel.
 
     The order is that of ``skimage.measure.label(connectivity=2)``.
     """
     number, n_regions = kernels.components(runs.row, runs.start, runs.stop, runs.label)
     order, offsets = kernels.group(number, n_regions)
-    first = order[offsets[:-1]]
-    return Regions(
-        offsets,
-        runs.row[order],
-        runs.start[order],
-        runs.stop[order],
-        runs.label[first],
-        number,
-    )
+    row, start, stop = (part[order] for part in runs[:3])
+    label = runs.label[order[offsets[:-1]]]
+    return Components(Grouped(offsets, row, start, stop, label), number)

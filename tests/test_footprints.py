@@ -25,8 +25,8 @@ quick = settings(deadline=None, max_examples=60)
 
 def dense(cells, shape):
     """One boolean image per cell, with a margin on all sides."""
-    images = np.zeros((cells.id.size, shape[0] + 2 * MARGIN, shape[1] + 2 * MARGIN), bool)
-    for cell, row, start, stop in zip(cells.cell, cells.row, cells.start, cells.stop, strict=True):
+    images = np.zeros((cells.label.size, shape[0] + 2 * MARGIN, shape[1] + 2 * MARGIN), bool)
+    for cell, row, start, stop in zip(cells.owner, cells.row, cells.start, cells.stop, strict=True):
         images[cell, row + MARGIN, start + MARGIN : stop + MARGIN] = True
     return images
 
@@ -47,10 +47,10 @@ def test_labels_are_filled_and_measured_like_dense_images(image):
     own = footprints.of_labels(runs)
     filled = footprints.fill_holes(own)
     inner = np.s_[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
-    masks = np.array([image == label for label in own.id], bool)
+    masks = np.array([image == label for label in own.label], bool)
     masks = masks.reshape(-1, *image.shape)
     full = np.array([binary_fill_holes(mask) for mask in masks], bool).reshape(masks.shape)
-    assert own.id.tolist() == sorted(set(image.ravel().tolist()) - {0})
+    assert own.label.tolist() == sorted(set(image.ravel().tolist()) - {0})
     assert_array_equal(dense(own, image.shape)[inner], masks)
     assert_array_equal(dense(filled, image.shape)[inner], full)
     assert_array_equal(filled.areas(), full.sum(axis=(1, 2)))
@@ -68,7 +68,7 @@ def test_labels_are_filled_and_measured_like_dense_images(image):
 @given(images)
 def test_corners_at_which_labels_cross(image):
     runs = encode(image)
-    ids = footprints.of_labels(runs).id
+    ids = footprints.of_labels(runs).label
     a, b, c, d = image[:-1, :-1], image[:-1, 1:], image[1:, :-1], image[1:, 1:]
     crosses = (a == d) & (b == c) & (a != b) & (a > 0) & (b > 0)
     expected = [(crosses & ((a == label) | (b == label))).sum() for label in ids]
@@ -122,7 +122,7 @@ def test_polygons_of_one_id_make_one_cell():
     cells = footprints.of_polygons(
         np.array([7, 7]), pair, translation(1, 0), np.array([0]), np.array([9])
     )
-    assert (cells.id.tolist(), cells.areas().tolist()) == ([7], [3])
+    assert (cells.label.tolist(), cells.areas().tolist()) == ([7], [3])
     assert cells.start.tolist() == [1, 3]
 
 

@@ -120,7 +120,7 @@ def test_a_neighbour_does_not_change_the_metrics():
 @pytest.mark.parametrize("at", [0, 11, 2_000_000])
 def test_a_square_that_fills_a_slide_does_not_overflow(at):
     runs = square_as_runs(30_000, at)
-    (found,) = measure(components(runs), runs.shape).to_dict("records")
+    (found,) = measure(components(runs).regions, runs.shape).to_dict("records")
     assert found["area"] == found["area_convex"] == 900_000_000
     assert found["eccentricity"] == 0
     assert found["perimeter"] == 4 * 29_999
@@ -131,7 +131,7 @@ def test_a_square_that_fills_a_slide_does_not_overflow(at):
 def test_a_square_whose_moments_exceed_64_bits():
     side = 200_000
     runs = square_as_runs(side)
-    (found,) = measure(components(runs), runs.shape).to_dict("records")
+    (found,) = measure(components(runs).regions, runs.shape).to_dict("records")
     assert found["area"] == found["area_convex"] == side**2
     assert found["eccentricity"] < 1e-7
     assert found["perimeter"] == 4 * (side - 1)
@@ -143,7 +143,7 @@ def test_a_rectangle_whose_moments_exceed_64_bits():
     rows = np.arange(height, dtype=np.int32)
     start = np.zeros(height, np.int32)
     runs = Runs(rows, start, start + np.int32(width), np.ones(height, np.int64), (height, width))
-    eccentricity = measure(components(runs), runs.shape)["eccentricity"].item()
+    eccentricity = measure(components(runs).regions, runs.shape)["eccentricity"].item()
     assert_allclose(eccentricity, (1 - (width**2 - 1) / (height**2 - 1)) ** 0.5, rtol=1e-12)
 
 
@@ -153,7 +153,7 @@ def test_a_diagonal_line_of_100000_pixels(way):
     rows = np.arange(n, dtype=np.int32)
     start = rows[::way].copy()
     runs = Runs(rows, start, start + np.int32(1), np.ones(n, np.int64), (n, n))
-    (found,) = measure(components(runs), runs.shape).to_dict("records")
+    (found,) = measure(components(runs).regions, runs.shape).to_dict("records")
     assert found["area"] == found["area_convex"] == n
     assert found["eccentricity"] == 1
     assert found["perimeter"] == pytest.approx((n - 2) * ROOT2)

@@ -41,7 +41,7 @@ def test_an_image_of_many_blocks_is_read_whole_and_in_order():
 
 def test_a_cell_across_blocks_is_one_region():
     image = np.ones((3000, 1024), np.int64)
-    assert components(encode(image)).source_label.tolist() == [1]
+    assert components(encode(image)).regions.label.tolist() == [1]
 
 
 def test_a_corner_joins_two_pixels():
@@ -58,13 +58,13 @@ def test_touching_labels_stay_apart():
 
 
 def test_branches_that_meet_below_are_one_region_numbered_by_the_first():
-    regions = components(encode(draw("1.2.1 1.2.1 11111")))
-    assert regions.number.tolist() == [1, 2, 1, 1, 2, 1, 1]
-    assert regions.source_label.tolist() == [1, 2]
+    regions, number = components(encode(draw("1.2.1 1.2.1 11111")))
+    assert number.tolist() == [1, 2, 1, 1, 2, 1, 1]
+    assert regions.label.tolist() == [1, 2]
 
 
 def test_runs_are_grouped_by_region_in_raster_order():
-    regions = components(encode(draw("1.2 1.2 112")))
+    regions, _ = components(encode(draw("1.2 1.2 112")))
     assert regions.offsets.tolist() == [0, 3, 6]
     assert regions.row.tolist() == [0, 1, 2, 0, 1, 2]
     assert regions.start.tolist() == [0, 0, 0, 2, 2, 2]
@@ -93,6 +93,6 @@ def test_painting_0_leaves_background():
 
 
 def test_a_square_too_large_for_memory_is_one_region():
-    regions = components(square_as_runs(200_000))
-    assert regions.source_label.tolist() == [1]
+    regions, _ = components(square_as_runs(200_000))
+    assert regions.label.tolist() == [1]
     assert regions.offsets.tolist() == [0, 200_000]
