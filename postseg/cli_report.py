@@ -113,7 +113,7 @@ def _filtered_before(source: Path, element: str | None) -> PostSegmentation | No
 
 def _note(post: PostSegmentation) -> str:
     """What one should know of a store by a subclass, or nothing."""
-    from postseg.report import human
+    from postseg.words import human
 
     reasons = ", ".join(map(human, getattr(post, "as_stored", ())))
     if not reasons:
