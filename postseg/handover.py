@@ -6,12 +6,12 @@ import warnings
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from postseg.coordinates import labels_systems, shapes_systems
-from postseg.label_image import as_label_image
-from postseg.replacing import check_target
-from postseg.sources import files_behind
+from postseg._support.atomic import check_target
+from postseg.elements.table import INSTANCE_KEY, cell_rows, centroids
+from postseg.geometry.placement import labels_systems, shapes_systems
+from postseg.raster.label_image import as_label_image
+from postseg.raster.sources import files_behind
 from postseg.state import State
-from postseg.table import INSTANCE_KEY, cell_rows, centroids
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from spatialdata import SpatialData
 
-    from postseg.verification import Verification
+    from postseg.verify.verification import Verification
 
 
 class HandOver(State):
@@ -39,7 +39,7 @@ class HandOver(State):
             n_cells x 0. ``obs`` has the survivors' rows of `regions`, ``obs["label"]`` is the
             instance id, ``obsm["spatial"]`` the centroids as (x, y) in the coordinate system
             ``"global"``. ``uns["postseg"]`` keeps the audit of the rejected regions, see
-            `postseg.audit`, unless a subclass filters in its own way.
+            `postseg.elements.audit`, unless a subclass filters in its own way.
 
         Raises
         ------
@@ -48,7 +48,8 @@ class HandOver(State):
         """
         if annotates not in ("labels", "shapes"):
             raise ValueError(f"annotates is {annotates!r}; choose 'labels' or 'shapes'.")
-        from postseg import audit, elements
+        from postseg.elements import audit
+        from postseg.elements import build
 
         with self._step():
             cells = cell_rows(self._audit())
@@ -63,7 +64,7 @@ class HandOver(State):
             made_by, uns = self._held.made_by, {}
             if made_by is not None:
                 uns[audit.KEY] = audit.pack(made_by, self.label_name, self.factor_rescale)
-            table = elements.table_element(cells, xy, name, INSTANCE_KEY, uns)
+            table = build.table_element(cells, xy, name, INSTANCE_KEY, uns)
             self._hold(table=table)
             return table
 
@@ -73,9 +74,9 @@ class HandOver(State):
         Elements: `label_name`, `shape_name` and ``<label_name>_table``, which annotates the
         shapes.
         """
-        from postseg import elements
+        from postseg.elements import build
 
-        return elements.spatialdata(*self._elements())
+        return build.spatialdata(*self._elements())
 
     def add_to(self, sdata: SpatialData) -> SpatialData:
         """Add labels, shapes and table to a SpatialData object, all or none, and return it.
@@ -85,10 +86,10 @@ class HandOver(State):
         ValueError
             When it has an element of one of the names.
         """
-        from postseg import elements
+        from postseg.elements import build
 
         labels, shapes, tables = self._elements()
-        elements.add_elements(sdata, {**labels, **shapes, **tables})
+        build.add_elements(sdata, {**labels, **shapes, **tables})
         return sdata
 
     def write(self, path: str | PathLike[str], overwrite: bool = False) -> None:
@@ -109,14 +110,14 @@ class HandOver(State):
         ValueError
             When the masks are read from there.
         """
-        from postseg import elements
+        from postseg.elements import build
 
         check_target(path, overwrite, store=True, inputs=files_behind(self.input_masks, self.masks))
         made = self._elements()
         with warnings.catch_warnings():
             # anndata announces its next default at every table
             warnings.filterwarnings("ignore", "zarr v3 autosharding")
-            elements.write_store(path, *made, overwrite=overwrite)
+            build.write_store(path, *made, overwrite=overwrite)
 
     def export(self, path: str | PathLike[str], overwrite: bool = False) -> None:
         """Write the cells in the format that the end of the file's name stands for.
@@ -149,22 +150,22 @@ class HandOver(State):
         OSError
             When the path exists, or cannot be written to.
         """
-        from postseg import exporting
+        from postseg.files import export
 
-        if exporting.FORMATS[exporting.format_of(path)].write is None:
+        if export.FORMATS[export.format_of(path)].write is None:
             self.write(path, overwrite)
             return
         check_target(path, overwrite, inputs=files_behind(self.input_masks, self.masks))
         with self._step():
             self._elements()
-            cells = exporting.Cells(
+            cells = export.Cells(
                 labels=cast("da.Array", as_label_image(self.labels_model)),
                 shapes=self.shapes_model,
                 to_image=shapes_systems(*self._placing()).to_image,
                 regions=self._audit(),
                 tile=f"{self.label_name} at {self.origin}",
             )
-            exporting.export(path, cells, overwrite)
+            export.export(path, cells, overwrite)
 
     def verify(self) -> Verification:
         """Check that labels, shapes and table, made where they are not yet, agree cell by cell.
@@ -172,9 +173,9 @@ class HandOver(State):
         Returns
         -------
         Verification
-            See `postseg.verification.verify_elements`.
+            See `postseg.verify.verification.verify_elements`.
         """
-        from postseg.verification import verify_elements
+        from postseg.verify.verification import verify_elements
 
         with self._step():
             labels, shapes, tables = self._elements()
@@ -195,17 +196,17 @@ class HandOver(State):
               with reason and metrics; not where a subclass filters in its own way;
             - shapes `shape_name`: the outlines.
         """
-        from postseg import layers
+        from postseg.show import napari
 
         with self._step():
             self._elements()
-            place = layers.placing(self.factor_rescale, self.origin)
-            made = [layers.survivors(self._masks_now(), self._audit(), self.label_name, place)]
+            place = napari.placing(self.factor_rescale, self.origin)
+            made = [napari.survivors(self._masks_now(), self._audit(), self.label_name, place)]
             made_by = self._held.made_by
             if made_by is not None:
-                made.append(layers.rejected(made_by, f"{self.label_name}_rejected", place))
+                made.append(napari.rejected(made_by, f"{self.label_name}_rejected", place))
             to_image = shapes_systems(*self._placing()).to_image
-            made.append(layers.outlines(self.shapes_model, to_image, self.shape_name))
+            made.append(napari.outlines(self.shapes_model, to_image, self.shape_name))
             return made
 
     def _audit(self) -> pd.DataFrame:

@@ -10,14 +10,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from postseg import criteria, filtering, polygons
-from postseg.coordinates import Matrix, labels_systems, matrix_of, shapes_systems
+from postseg._support.threads import limited
+from postseg.filtering import criteria
+from postseg.filtering import run
+from postseg.geometry import outlines
+from postseg.geometry.placement import Matrix, labels_systems, matrix_of, shapes_systems
 from postseg.handover import HandOver
-from postseg.images import encode, last_row
-from postseg.label_image import LabelImage, as_label_image, is_lazy
-from postseg.parallel import limited
+from postseg.raster.images import encode, last_row
+from postseg.raster.label_image import LabelImage, as_label_image, is_lazy
+from postseg.raster.runs import Runs
 from postseg.review import Review
-from postseg.runs import Runs
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -111,7 +113,7 @@ class PostSegmentation(Review, HandOver):
         RuntimeError
             Without masks, and when no region survives. After an error the object is as before.
         """
-        from postseg import elements
+        from postseg.elements import build
 
         with self._step() as input_masks:
             self._hold(last=None, filter_report=None, regions=None)
@@ -122,9 +124,9 @@ class PostSegmentation(Review, HandOver):
             labels, geometry, shift = self._outline(masks, runs)
             self._set_masks(masks, runs, made_by, shift)
             systems = shapes_systems(*self._placing())
-            gdf_polygons = polygons.to_geodataframe(geometry, labels, "cell_id")
-            shapes_model = elements.shapes_element(
-                polygons.to_geodataframe(geometry, labels, "region"), systems
+            gdf_polygons = outlines.to_geodataframe(geometry, labels, "cell_id")
+            shapes_model = build.shapes_element(
+                outlines.to_geodataframe(geometry, labels, "region"), systems
             )
             self._hold(gdf_polygons=gdf_polygons, shapes_model=shapes_model)
             return masks, gdf_polygons, shapes_model
@@ -156,16 +158,14 @@ class PostSegmentation(Review, HandOver):
             When a label exceeds int32, as the ids of unfiltered masks may; of lazy masks when they
             are computed.
         """
-        from postseg import elements
-        from postseg.labels import enlarge_lazily
+        from postseg.elements import build
+        from postseg.raster.enlarge import enlarge_lazily
 
         with self._step():
             masks = self._masks_now()
             enlarged = enlarge_lazily(masks, self.factor_rescale)
             systems = labels_systems(*self._placing())
-            labels_model = elements.labels_element(
-                enlarged, self.label_name, systems, scale_factors
-            )
+            labels_model = build.labels_element(enlarged, self.label_name, systems, scale_factors)
             self._hold(labels_model=labels_model)
             return masks, labels_model
 
@@ -188,9 +188,7 @@ class PostSegmentation(Review, HandOver):
         with self._turn.lock, limited(self.n_jobs):
             measured = self._measure(seg_masks)
             with self._in_force(measured.image, config):
-                filtered = filtering.apply_filter(
-                    measured, config, self.rejections, self.save_debug
-                )
+                filtered = run.apply_filter(measured, config, self.rejections, self.save_debug)
             self._announce(filtered, warn=not self._turn.in_step)  # a step says so in its own way
             return filtered.masks
 
@@ -214,12 +212,12 @@ class PostSegmentation(Review, HandOver):
     @staticmethod
     def masks_to_polygons(seg_masks: Any, factor_rescale: int) -> list[shapely.Polygon]:
         """Outline every cell: see `postseg.masks_to_polygons`."""
-        return polygons.masks_to_polygons(seg_masks, factor_rescale)
+        return outlines.masks_to_polygons(seg_masks, factor_rescale)
 
     @staticmethod
     def mirror_y0(geom: Any) -> Any:
         """Mirror (x, y) -> (x, -y) a Polygon or an array of them; return the rest unchanged."""
-        return polygons.mirror_y0(geom)
+        return outlines.mirror_y0(geom)
 
     # ---- how
 
@@ -233,7 +231,7 @@ class PostSegmentation(Review, HandOver):
             )
         return masks
 
-    def _trace_back(self, masks: LabelImage) -> tuple[Runs, filtering.Filtered | None]:
+    def _trace_back(self, masks: LabelImage) -> tuple[Runs, run.Filtered | None]:
         """The runs of filtered masks, and the filter run that made exactly them, if one did."""
         last = self._held.last
         if last is None:
@@ -250,12 +248,12 @@ class PostSegmentation(Review, HandOver):
         """Label values, their polygons (scaled, mirrored, shifted to y = 0), and the shift."""
         hooks = (self.masks_to_polygons, self.mirror_y0)
         if hooks == (PostSegmentation.masks_to_polygons, PostSegmentation.mirror_y0):
-            return polygons.outline_polygons(runs, self.factor_rescale, mirrored=True)
+            return outlines.outline_polygons(runs, self.factor_rescale, mirrored=True)
         labels = np.unique(runs.label)
         unplaced = self.masks_to_polygons(masks, self.factor_rescale)
-        outlines = polygons.as_geometry(unplaced, labels, "masks_to_polygons")
-        mirrored = polygons.as_geometry(map(self.mirror_y0, outlines), labels, "mirror_y0")
-        return labels, *polygons.shift_to_y0(mirrored)
+        outlines = outlines.as_geometry(unplaced, labels, "masks_to_polygons")
+        mirrored = outlines.as_geometry(map(self.mirror_y0, outlines), labels, "mirror_y0")
+        return labels, *outlines.shift_to_y0(mirrored)
 
     def _filters_by_rejections(self) -> bool:
         """Whether the filter is ours, so that it does what `rejections` tells and no more."""
@@ -272,19 +270,19 @@ class PostSegmentation(Review, HandOver):
         mirror, shift, runs = matrix_of(self.mirror_y0), self._held.shift, self._held.runs
         if shift is None and self.mirror_y0 == PostSegmentation.mirror_y0:
             last = last_row(self._masks_now()) if runs is None else runs.last_row
-            shift = polygons.mirror_shift(last, self.factor_rescale)
+            shift = outlines.mirror_shift(last, self.factor_rescale)
         elif shift is None:
             runs = encode(self._masks_now()) if runs is None else runs
-            shift = polygons.shift_of(runs, self.factor_rescale, mirror)
+            shift = outlines.shift_of(runs, self.factor_rescale, mirror)
         self._hold(shift=shift)
         return self.factor_rescale, shift, self.origin, mirror
 
-    def _announce(self, filtered: filtering.Filtered, warn: bool) -> None:
+    def _announce(self, filtered: run.Filtered, warn: bool) -> None:
         """Tell of a filter run, and hold it; a warning may be an error, so that comes before."""
         if self.verbose:
             print(filtered.report)
         if warn and not filtered.report.passed:
-            warnings.warn(filtering.why_nothing_passed(filtered.report), stacklevel=3)
+            warnings.warn(run.why_nothing_passed(filtered.report), stacklevel=3)
         # a copy, since who edits it must not edit the audit
         regions = filtered.regions.copy()
         self._hold(last=filtered, filter_report=filtered.report, regions=regions)
@@ -292,7 +290,7 @@ class PostSegmentation(Review, HandOver):
     def _why_empty(self) -> str:
         last = self._held.last
         if last is not None and not last.report.passed:
-            why = filtering.why_nothing_passed(last.report)
+            why = run.why_nothing_passed(last.report)
             return f"{why} To look at them, run refilter() and plot_filter()."
         return "No cell is left: filter_cell_by_regionprops() returned masks without any."
 

@@ -13,18 +13,18 @@ import zarr
 from anndata.io import read_elem
 from numpy.typing import NDArray
 
-from postseg import criteria
-from postseg.audit import KEY, Audit, unpack
-from postseg.filtering import Measured
-from postseg.identity import as_ids
-from postseg.images import encode, paint
-from postseg.io import find_labels, open_labels, read_pixels, reading
-from postseg.label_image import LabelImage, as_label_image, is_lazy
-from postseg.metrics import measure
-from postseg.parallel import limited
+from postseg._support.safe_zarr import checked
+from postseg._support.threads import limited
+from postseg.elements.audit import KEY, Audit, unpack
+from postseg.elements.identity import as_ids
+from postseg.files.read import find_labels, open_labels, read_pixels, reading
+from postseg.filtering.metrics import measure
+from postseg.filtering.run import Measured
+from postseg.filtering import criteria
 from postseg.processor import PostSegmentation
-from postseg.runs import Runs, components
-from postseg.safe_zarr import checked
+from postseg.raster.images import encode, paint
+from postseg.raster.label_image import LabelImage, as_label_image, is_lazy
+from postseg.raster.runs import Runs, components
 
 _IDS = ("region_number", "label", "source_label")  # columns of the table
 _BOX = ["min_row", "min_col", "max_row", "max_col"]

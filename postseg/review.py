@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from postseg import filtering
-from postseg.replacing import check_target, replacing
-from postseg.sources import files_behind
-from postseg.sweeping import Sweep, sweep
+from postseg._support.atomic import check_target, replacing
+from postseg.filtering import run
+from postseg.filtering.sweep import Sweep, sweep
+from postseg.raster.sources import files_behind
 from postseg.whatif import WhatIf
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from postseg.pictures import Scene
+    from postseg.show.pictures import Scene
 
 
 class Review(WhatIf):
@@ -51,10 +51,10 @@ class Review(WhatIf):
         ValueError
             When the image does not fit the masks.
         """
-        from postseg import plotting
+        from postseg.show import figures
 
         run, scene = self._scene(image)
-        return plotting.draw_filter(scene, run.regions, run.report.config)
+        return figures.draw_filter(scene, run.regions, run.report.config)
 
     def plot_sweep(self, field: str, image: Any = None) -> Figure:
         """Draw the survivors against a threshold, and the cells that flip near it.
@@ -73,7 +73,7 @@ class Review(WhatIf):
         RuntimeError
             Before a filter run.
         """
-        from postseg import galleries
+        from postseg.show import galleries
 
         run, scene = self._scene(image)
         return galleries.draw_sweep(scene, run.regions, self._sweep(run, field))
@@ -99,7 +99,7 @@ class Review(WhatIf):
         RuntimeError
             Before a filter run.
         """
-        from postseg import galleries
+        from postseg.show import galleries
 
         run, scene = self._scene(image)
         return galleries.draw_cells(scene, run.regions, run.report, reason, n)
@@ -138,13 +138,13 @@ class Review(WhatIf):
             When the image does not fit the masks, or one of them is read from there.
         """
         check_target(path, overwrite, inputs=files_behind(self.input_masks, self.masks, image))
-        from postseg import illustrating, page
+        from postseg.show.page import pictures, render
 
         run, scene = self._scene(image)
         in_force = [name for name, value in run.report.config if value is not None]
         sweeps = (self._sweep(run, field) for field in in_force)
-        shown = illustrating.illustrate(scene, run.regions, run.report, sweeps)
-        text = page.render(
+        shown = pictures.illustrate(scene, run.regions, run.report, sweeps)
+        text = render.render(
             run.report,
             run.regions,
             shown,
@@ -155,14 +155,14 @@ class Review(WhatIf):
         with replacing(path, overwrite) as part:
             part.write_text(text, encoding="utf-8")
 
-    def _scene(self, image: Any) -> tuple[filtering.Filtered, Scene]:
+    def _scene(self, image: Any) -> tuple[run.Filtered, Scene]:
         """The last filter run, and what pictures of it show."""
-        from postseg.pictures import set_scene
+        from postseg.show.pictures import set_scene
 
         run = self._last_run()
         return run, set_scene(run.measured.runs, run.regions, image)
 
-    def _last_run(self) -> filtering.Filtered:
+    def _last_run(self) -> run.Filtered:
         if self._held.last is not None:
             return self._held.last
         if not self._filters_by_rejections():
@@ -174,7 +174,7 @@ class Review(WhatIf):
             "There is no filter run to show yet: run process_masks_to_shapes() or refilter() first."
         )
 
-    def _sweep(self, run: filtering.Filtered, field: str) -> Sweep:
+    def _sweep(self, run: run.Filtered, field: str) -> Sweep:
         """What other values of a threshold would have done in a filter run."""
         measured, config = run.measured, run.report.config
 
@@ -183,5 +183,5 @@ class Review(WhatIf):
             return np.array([kept.sum() for kept in counts], dtype=np.int64)
 
         with self._in_force(measured.image, config):
-            failed = filtering.find_failures(measured.table, self.rejections)
+            failed = run.find_failures(measured.table, self.rejections)
         return sweep(field, measured.table, config, failed, count_kept)

@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar, overl
 
 import pandas as pd
 
-from postseg import filtering
-from postseg.config import FilterConfig, check_config, suggestion
-from postseg.filtering import DebugImage, Filtered, Measured
-from postseg.label_image import LabelImage, as_label_image, check_values, read_only
-from postseg.metrics import measure_regions
-from postseg.parallel import check_n_jobs, limited
-from postseg.progress import bar, shown_by
-from postseg.report import FilterReport
-from postseg.runs import Runs
-from postseg.settings import check_factor, check_name, check_names, check_origin
+from postseg._support.checks import check_factor, check_name, check_names, check_origin
+from postseg._support.progress import bar, shown_by
+from postseg._support.threads import check_n_jobs, limited
+from postseg.filtering.config import FilterConfig, check_config, suggestion
+from postseg.filtering.metrics import measure_regions
+from postseg.filtering.report import FilterReport
+from postseg.filtering.run import DebugImage, Filtered, Measured
+from postseg.filtering import run
+from postseg.raster.label_image import LabelImage, as_label_image, check_values, read_only
+from postseg.raster.runs import Runs
 
 if TYPE_CHECKING:
     import geopandas as gpd
     import xarray as xr
     from anndata import AnnData
 
-    from postseg.coordinates import Matrix
+    from postseg.geometry.placement import Matrix
 
 T = TypeVar("T")
 
@@ -330,7 +330,7 @@ class State:
         held = self._held
         if held.measured is not None and seg_masks is held.input:
             return held.measured
-        measured = filtering.measure_masks(seg_masks)
+        measured = run.measure_masks(seg_masks)
         if seg_masks is held.input:
             self._hold(measured=measured)
         return measured

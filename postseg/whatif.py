@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from postseg import filtering
-from postseg.config import FilterConfig, check_config
-from postseg.label_image import LabelImage
+from postseg.filtering.config import FilterConfig, check_config
+from postseg.filtering import run
+from postseg.raster.label_image import LabelImage
 from postseg.state import State
 
 
@@ -51,9 +51,7 @@ class WhatIf(State):
             measured = self._measure_input()
             base = self.filter_config if config is None else check_config(config)
             with self._in_force(measured.image, base.replace(**thresholds)) as in_force:
-                filtered = filtering.apply_filter(
-                    measured, in_force, self.rejections, self.save_debug
-                )
+                filtered = run.apply_filter(measured, in_force, self.rejections, self.save_debug)
             self._announce(filtered, warn=True)
             self._set_masks(
                 filtered.masks, filtered.runs.without_background(), filtered, shift=None
@@ -97,13 +95,13 @@ class WhatIf(State):
         columns = ["value", "kept", "rejected", "gained", "lost"]
         return pd.DataFrame(rows, columns=columns).set_index("value")
 
-    def _keeps(self, measured: filtering.Measured, config: FilterConfig) -> NDArray[np.bool_]:
+    def _keeps(self, measured: run.Measured, config: FilterConfig) -> NDArray[np.bool_]:
         """Which of measured regions pass with other thresholds."""
         with self._in_force(measured.image, config):
-            failed = filtering.find_failures(measured.table, self.rejections)
+            failed = run.find_failures(measured.table, self.rejections)
         return np.asarray(~failed.to_numpy(dtype=bool).any(axis=1))
 
-    def _measure_input(self) -> filtering.Measured:
+    def _measure_input(self) -> run.Measured:
         """The masks as assigned, measured once."""
         if not self._filters_by_rejections():
             raise RuntimeError(

@@ -13,7 +13,7 @@ from zarr.storage import MemoryStore
 
 import postseg
 from postseg import FilterConfig, PostSegmentation
-from postseg.audit import KEY, unpack
+from postseg.elements.audit import KEY, unpack
 
 SMALL = {**OFF, "min_absolute_area": 120, "max_eccentricity": 0.7}
 

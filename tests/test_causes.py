@@ -7,7 +7,7 @@ import pytest
 import shapely
 from tampering import FACTOR, moved, other, processed, replaced, swapped, tissue
 
-from postseg.verification import verify_elements
+from postseg.verify.verification import verify_elements
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,10 @@ from matplotlib.patches import StepPatch
 from page_samples import ALL_ON, filtered
 
 from postseg import FilterConfig, PostSegmentation
-from postseg.charts import (
+from postseg.filtering.criteria import TESTS
+from postseg.filtering.metrics import METRIC
+from postseg.filtering.sweep import Sweep
+from postseg.show.charts import (
     FAINT,
     INK,
     draw_histogram,
@@ -21,11 +24,8 @@ from postseg.charts import (
     to_svg,
     value_of,
 )
-from postseg.criteria import TESTS
-from postseg.metrics import METRIC
-from postseg.sheet import GAP, TICKS, Sheet
-from postseg.styles import KEPT, STYLES, styles_of
-from postseg.sweeping import Sweep
+from postseg.show.palette import KEPT, STYLES, styles_of
+from postseg.show.sheet import GAP, TICKS, Sheet
 
 REASONS = [*STYLES]
 TYPICAL = {name: metric.typical for name, metric in METRIC.items() if metric.typical}

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postseg import FilterConfig, FilterReport
-from postseg.choosing import (
+from postseg.filtering.criteria import TESTS
+from postseg.show.selection import (
     BOX,
     check_gallery,
     choose_detail,
@@ -13,7 +14,6 @@ from postseg.choosing import (
     choose_strip,
     crop_side,
 )
-from postseg.criteria import TESTS
 
 properties = settings(deadline=None, max_examples=60)
 

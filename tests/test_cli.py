@@ -20,9 +20,9 @@ from click.testing import CliRunner
 from skimage.draw import disk
 
 import postseg
-from postseg.cli import main, run
-from postseg.config import FilterConfig
-from postseg.exporting import FORMATS
+from postseg.cli.main import main, run
+from postseg.files.export import FORMATS
+from postseg.filtering.config import FilterConfig
 
 
 @pytest.fixture
@@ -275,7 +275,9 @@ def test_refused_before_any_work(folder, monkeypatch, args, message):
     (folder / "other.zarr" / "images" / "he").touch()
     for name in ("old.zarr", "store.json"):
         (folder / name / "zarr.json").write_text('{"attributes": {"postseg": {"elements": {}}}}')
-    monkeypatch.setattr("postseg.io.read_label_image", lambda *_, **__: pytest.fail("was read"))
+    monkeypatch.setattr(
+        "postseg.files.read.read_label_image", lambda *_, **__: pytest.fail("was read")
+    )
     output = [] if "--output" in args else ["--output", "out.zarr"]
     assert_matches(message, fail("run", "m.npy", *output, *args))
 
@@ -399,14 +401,16 @@ def test_without_matplotlib_the_debug_image_is_refused_before_any_work(folder, m
         monkeypatch.setitem(sys.modules, name, None)
     for name in ("plotting", "sheet", "charts"):
         monkeypatch.delitem(sys.modules, f"postseg.{name}", raising=False)
-    monkeypatch.setattr("postseg.io.read_label_image", lambda *_, **__: pytest.fail("was read"))
+    monkeypatch.setattr(
+        "postseg.files.read.read_label_image", lambda *_, **__: pytest.fail("was read")
+    )
     message = fail("run", "m.npy", "-o", "out.zarr", "--debug-image", "d.png")
     assert "pip install" in message
     assert "postseg[plot]" in message
 
 
 def test_unexpected_error_is_one_line_too(folder, monkeypatch):
-    monkeypatch.setattr("postseg.io.read_label_image", lambda *_, **__: {}["secret"])
+    monkeypatch.setattr("postseg.files.read.read_label_image", lambda *_, **__: {}["secret"])
     message = fail("run", "m.npy", "-o", "out.zarr")
     assert_matches(r"KeyError: .*secret.* \(test_cli.py, line \d+\).*please report", message)
 
@@ -415,7 +419,7 @@ def test_errors_of_several_lines_become_one(folder, monkeypatch):
     def read(*args, **kwargs):
         raise RuntimeError("out of luck:\n  try again")
 
-    monkeypatch.setattr("postseg.io.read_label_image", read)
+    monkeypatch.setattr("postseg.files.read.read_label_image", read)
     assert fail("run", "m.npy", "-o", "out.zarr") == "out of luck: try again"
 
 
@@ -440,7 +444,7 @@ def test_warnings_are_shown_as_lines_once(folder, monkeypatch, masks):
             logging.getLogger("library").info("all is well")
         return masks
 
-    monkeypatch.setattr("postseg.io.read_label_image", read)
+    monkeypatch.setattr("postseg.files.read.read_label_image", read)
     result = succeed("run", "m.npy", "-o", "out.zarr", "--quiet")
     assert result.stderr == "Warning: the colours are odd\nWarning: tag 7 is odd\n"
 
@@ -471,9 +475,7 @@ def test_demo(folder, monkeypatch):
 
 @pytest.mark.parametrize("command", [[], ["run"], ["demo"]])
 def test_help_imports_nothing_slow(command):
-    script = (
-        f"import sys, postseg.cli; postseg.cli.main({[*command, '--help']}, standalone_mode=False)"
-    )
+    script = f"import sys, postseg.cli; postseg.cli.main.main({[*command, '--help']}, standalone_mode=False)"
     script += "; print('LOADED', *sys.modules)"
     result = subprocess.run(
         [sys.executable, "-c", script],

@@ -12,8 +12,8 @@ from drawing import squares
 from PIL import Image
 
 from postseg import FilterConfig, PostSegmentation
-from postseg.cli import main
-from postseg.elements import labels_element, write_store
+from postseg.cli.main import main
+from postseg.elements.build import labels_element, write_store
 
 MASKS = squares(*[12] * 6, *[10] * 3, 4, 3)
 STRICT = FilterConfig(min_area=110, max_convexity_deficit=None)  # keeps 6 of 11
@@ -183,7 +183,9 @@ def test_refused_before_any_work(folder, monkeypatch, args, message):
     (folder / "dir.html").mkdir()
     (folder / "s.zarr").mkdir()
     (folder / "s.zarr" / "zarr.json").touch()
-    monkeypatch.setattr("postseg.io.read_label_image", lambda *_, **__: pytest.fail("was read"))
+    monkeypatch.setattr(
+        "postseg.files.read.read_label_image", lambda *_, **__: pytest.fail("was read")
+    )
     if "--min-solidity" in args:  # found when it filters
         monkeypatch.undo()
         monkeypatch.chdir(folder)
@@ -213,5 +215,7 @@ def test_a_missing_library_is_named_before_any_work(folder, monkeypatch, library
     monkeypatch.setitem(sys.modules, library, None)
     for name in ("page", "plotting", "sheet", "charts", "illustrating"):
         monkeypatch.delitem(sys.modules, f"postseg.{name}", raising=False)
-    monkeypatch.setattr("postseg.io.read_label_image", lambda *_, **__: pytest.fail("was read"))
+    monkeypatch.setattr(
+        "postseg.files.read.read_label_image", lambda *_, **__: pytest.fail("was read")
+    )
     assert 'pip install "postseg[plot]"' in fail("m.npy", "-o", "r.html")

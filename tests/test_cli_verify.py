@@ -15,9 +15,9 @@ from tampering import other, processed, tissue
 from trees import snapshot
 
 from postseg import PostSegmentation
-from postseg.cli import main
-from postseg.stores import read_elements
-from postseg.verification import verify_store
+from postseg.cli.main import main
+from postseg.elements.store import read_elements
+from postseg.verify.verification import verify_store
 
 FOLDER = os.environ.get("POSTSEG_MASKS")
 FILES = sorted(Path(FOLDER).glob("*.npz")) if FOLDER else []
@@ -185,7 +185,9 @@ def test_failures_are_one_line(args, message):
     ],
 )
 def test_findings_go_into_no_store(monkeypatch, output, message):
-    monkeypatch.setattr("postseg.verification.verify_store", lambda *_: pytest.fail("was read"))
+    monkeypatch.setattr(
+        "postseg.verify.verification.verify_store", lambda *_: pytest.fail("was read")
+    )
     Path("link.zarr").unlink(missing_ok=True)
     Path("link.zarr").symlink_to("good.zarr")
     before = snapshot(Path())

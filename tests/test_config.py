@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-import postseg.config
+import postseg.filtering.config
 from postseg import FilterConfig
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -162,7 +162,7 @@ def test_the_repr_shows_what_differs_from_the_defaults():
 
 
 def test_the_docstring_examples_hold():
-    results = doctest.testmod(postseg.config)
+    results = doctest.testmod(postseg.filtering.config)
     assert results.attempted > 0
     assert results.failed == 0
 

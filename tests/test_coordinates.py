@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shapely import affinity
 
 import postseg
-from postseg.coordinates import area_scale, heights, transform
+from postseg.geometry.placement import area_scale, heights, transform
 
 ROOT = Path(postseg.__file__).parent
 numbers = st.floats(-1e6, 1e6)

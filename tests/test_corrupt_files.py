@@ -18,9 +18,9 @@ from PIL import Image
 from tampering import tissue
 
 from postseg import FilterConfig, PostSegmentation
-from postseg.io import read_label_image
+from postseg.files.read import read_label_image
 from postseg.restoring import restore
-from postseg.verification import verify_store
+from postseg.verify.verification import verify_store
 
 # as users have it: a library's warning does not stop it on its way to something worse
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -9,9 +9,10 @@ import pytest
 from drawing import OFF, draw, squares
 from editing import run_edited
 
-from postseg import FilterConfig, criteria, filter_cell_by_regionprops, measure_regions
-from postseg.criteria import TESTS, levels, rejections, resolve_min_area
-from postseg.metrics import METRIC, METRICS
+from postseg import FilterConfig, filter_cell_by_regionprops, measure_regions
+from postseg.filtering.criteria import TESTS, levels, rejections, resolve_min_area
+from postseg.filtering.metrics import METRIC, METRICS
+from postseg.filtering import criteria
 
 README = Path(__file__).parents[1] / "README.md"
 TYPICAL = {name: metric.typical for name, metric in METRIC.items() if metric.typical}
@@ -250,15 +251,15 @@ FIELD = """\
     max_perimeter: _Area = Field(default=None, description="Reject cells with long outlines.")
 """
 SCRIPT = """
-from postseg import styles
-from postseg.cli import run
+from postseg.show import palette
+from postseg.cli.main import run
 image = np.kron(np.diag(range(1, 5)), np.ones((9, 18), int))
 image[:9, 40:] = 7
 post = postseg.PostSegmentation(image, filter_config={"max_perimeter": 50})
 post.refilter()
 print(post.regions["reason"].tolist(), post.regions["margin_too_long"].tolist())
 print(post.threshold_sweep("max_perimeter", [38, None])["kept"].tolist())
-print(styles.STYLES["too_long"] == (styles.STYLES["too_small"][0], styles.LINES))
+print(palette.STYLES["too_long"] == (palette.STYLES["too_small"][0], palette.LINES))
 print(post.plot_sweep("max_perimeter").axes[0].get_xlabel())
 post.plot_cells("too_long").savefig("cells.png")
 post.write_report("page.html")

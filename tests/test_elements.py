@@ -16,8 +16,8 @@ from pandas.testing import assert_index_equal
 from spatialdata.models import Labels2DModel, ShapesModel
 from spatialdata.transformations import Identity, get_transformation
 
-from postseg.elements import labels_element, shapes_element, write_store
-from postseg.io import read_label_image, read_labels_element
+from postseg.elements.build import labels_element, shapes_element, write_store
+from postseg.files.read import read_label_image, read_labels_element
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ import time
 from pathlib import Path
 import dask.array as da
 import geopandas, spatialdata
-from postseg.elements import labels_element, shapes_element, write_store
+from postseg.elements.build import labels_element, shapes_element, write_store
 
 def block(*args, **kwargs):
     Path("reached").touch()

@@ -26,10 +26,10 @@ from skimage.draw import polygon2mask
 from test_real_masks import stained_nuclei
 
 from postseg import PostSegmentation
-from postseg.cli import run
-from postseg.exporting import FORMATS, FORMULA, Cells, format_of
-from postseg.exporting import export as export_cells
-from postseg.tiff import write_label_image
+from postseg.cli.main import run
+from postseg.files.export import FORMATS, FORMULA, Cells, format_of
+from postseg.files.export import export as export_cells
+from postseg.files.tiff import write_label_image
 
 FOLDER = os.environ.get("POSTSEG_MASKS")
 FILES = sorted(Path(FOLDER).glob("*.npz")) if FOLDER else []
@@ -159,7 +159,7 @@ def test_ids_are_reproducible_and_tell_tiles_apart(small, tmp_path):
 
 def test_geojson_in_several_pieces(small, tmp_path, monkeypatch):
     whole = export(small, tmp_path, "c.geojson").read_text()
-    monkeypatch.setattr("postseg.exporting._FEATURES", 3)
+    monkeypatch.setattr("postseg.files.export._FEATURES", 3)
     small.export(tmp_path / "c.geojson", overwrite=True)
     assert (tmp_path / "c.geojson").read_text() == whole
 
@@ -257,8 +257,8 @@ def test_label_image(post, tmp_path, monkeypatch):
 @pytest.mark.parametrize("factor", [1, 3])
 def test_label_image_of_many_blocks(tmp_path, monkeypatch, lazy, factor):
     """Blocks, tiles, chunks and the image all end elsewhere."""
-    monkeypatch.setattr("postseg.tiff._BLOCK", 1024)
-    monkeypatch.setattr("postseg.labels._CHUNK", 500)
+    monkeypatch.setattr("postseg.files.tiff._BLOCK", 1024)
+    monkeypatch.setattr("postseg.raster.enlarge._CHUNK", 500)
     masks = np.zeros((1070, 790), np.int32)
     masks[5:1060, 10:780] = np.kron(
         np.arange(1, 1 + 211 * 77).reshape(211, 77), np.ones((5, 10), int)
@@ -274,7 +274,7 @@ def test_label_image_of_many_blocks(tmp_path, monkeypatch, lazy, factor):
 
 
 def test_memory_does_not_follow_the_size_of_the_image(tmp_path, monkeypatch):
-    monkeypatch.setattr("postseg.tiff._BLOCK", 512)
+    monkeypatch.setattr("postseg.files.tiff._BLOCK", 512)
     monkeypatch.setenv("POSTSEG_N_JOBS", "2")
     labels = da.ones((4096, 8192), chunks=512, dtype=np.int32)
     tracemalloc.start()
@@ -293,7 +293,7 @@ def test_label_image_is_the_finest_of_a_pyramid(small, tmp_path):
 
 
 def test_label_image_is_an_input_too(small, tmp_path):
-    from postseg.io import read_label_image
+    from postseg.files.read import read_label_image
 
     read = read_label_image(export(small, tmp_path, "c.tif"))
     again = PostSegmentation(read, verbose=False)

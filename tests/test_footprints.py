@@ -12,9 +12,9 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_array_equal
 from scipy.ndimage import binary_fill_holes
 
-from postseg import footprints
-from postseg.coordinates import translation
-from postseg.images import encode
+from postseg.geometry.placement import translation
+from postseg.raster.images import encode
+from postseg.verify import footprints
 
 images = arrays(
     np.int32, st.tuples(st.integers(1, 12), st.integers(1, 12)), elements=st.integers(0, 3)

@@ -9,7 +9,7 @@ from figures import charts, crops, faults, lines, rendered, texts
 from page_samples import cells, filtered
 
 from postseg import PostSegmentation
-from postseg.criteria import TESTS, levels
+from postseg.filtering.criteria import TESTS, levels
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:None of the"),
@@ -22,7 +22,7 @@ LIMITS = {**OFF, "min_absolute_area": 100, "max_area": 35**2}
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch):
-    monkeypatch.setattr("postseg.sweeping._STEPS", 12)
+    monkeypatch.setattr("postseg.filtering.sweep._STEPS", 12)
 
 
 class OwnReason(PostSegmentation):

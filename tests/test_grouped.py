@@ -4,8 +4,8 @@ import numpy as np
 from drawing import draw
 from numpy.testing import assert_array_equal
 
-from postseg.images import encode
-from postseg.runs import components
+from postseg.raster.images import encode
+from postseg.raster.runs import components
 
 IMAGE = draw("11.2 1.22 ..22 3...")
 

@@ -12,11 +12,11 @@ from page_samples import cells, filtered
 from PIL import Image
 
 from postseg import PostSegmentation
-from postseg.charts import draw_survivors, value_of
-from postseg.illustrating import illustrate
-from postseg.pictures import set_scene
-from postseg.sheet import GAP, TICKS, Sheet
-from postseg.sweeping import Sweep
+from postseg.filtering.sweep import Sweep
+from postseg.show.charts import draw_survivors, value_of
+from postseg.show.page.pictures import illustrate
+from postseg.show.pictures import set_scene
+from postseg.show.sheet import GAP, TICKS, Sheet
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:None of the"),
@@ -26,7 +26,7 @@ pytestmark = [
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setattr("postseg.pictures._LONG_SIDE", 400)
+    monkeypatch.setattr("postseg.show.pictures._LONG_SIDE", 400)
 
 
 class OwnReason(PostSegmentation):

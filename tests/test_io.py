@@ -5,7 +5,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from postseg.io import ACCEPTED, read_label_image
+from postseg.files.read import ACCEPTED, read_label_image
 
 
 @pytest.fixture

@@ -10,12 +10,7 @@ from drawing import OFF, draw
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from postseg import (
-    PostSegmentation,
-    filter_cell_by_regionprops,
-    masks_to_polygons,
-    measure_regions,
-)
+from postseg import PostSegmentation, filter_cell_by_regionprops, masks_to_polygons, measure_regions
 
 # Not square and not symmetric, so that a transposed or mirrored reading shows.
 IMAGE = draw("""

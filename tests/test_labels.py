@@ -161,7 +161,7 @@ def test_what_the_filter_painted_is_not_checked_again(monkeypatch):
     post = PostSegmentation(lazy, 2, filter_config=OFF, verbose=False)
     post.process_masks_to_shapes()
     labels = post.process_labels()[1]
-    monkeypatch.setattr("postseg.labels.as_block", None)
+    monkeypatch.setattr("postseg.raster.enlarge.as_block", None)
     assert_array_equal(labels, draw("....11 ....11 22.... 22.... 2222.. 2222.."))
 
 

@@ -12,7 +12,7 @@ from skimage.measure import label
 from tampering import tissue
 
 from postseg import PostSegmentation
-from postseg.layers import outlines
+from postseg.show.napari import outlines
 
 SMALL = {**OFF, "min_absolute_area": 120, "max_eccentricity": 0.7}
 PLACES = pytest.mark.parametrize(

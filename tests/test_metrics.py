@@ -11,8 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from postseg import measure_regions
 from postseg._kernels.moments import moments
-from postseg.metrics import METRIC, METRICS, measure
-from postseg.runs import Runs, components
+from postseg.filtering.metrics import METRIC, METRICS, measure
+from postseg.raster.runs import Runs, components
 
 COLUMNS = [
     "source_label",

@@ -7,8 +7,8 @@ from drawing import OFF, squares
 from shapely import LinearRing, LineString, MultiPolygon, Point, Polygon, affinity
 
 from postseg import PostSegmentation
-from postseg.coordinates import matrix_of
-from postseg.polygons import mirror_y0
+from postseg.geometry.outlines import mirror_y0
+from postseg.geometry.placement import matrix_of
 
 
 def test_mirroring_turns_y_upside_down():

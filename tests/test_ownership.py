@@ -16,7 +16,7 @@ from spatialdata.transformations import Scale, set_transformation
 from trees import snapshot
 
 from postseg import PostSegmentation, demo
-from postseg.cli import main
+from postseg.cli.main import main
 
 # anndata, when the tests themselves write a table
 pytestmark = pytest.mark.filterwarnings("ignore:zarr v3 autosharding")
@@ -77,7 +77,7 @@ def path(tmp_path, monkeypatch):
 
 @pytest.fixture
 def no_work(monkeypatch):
-    for name in ("postseg.io.read_label_image", "postseg.demo.segment_nuclei"):
+    for name in ("postseg.files.read.read_label_image", "postseg.demo.segment_nuclei"):
         monkeypatch.setattr(name, lambda *_, **__: pytest.fail("work was done"))
     step = "process_masks_to_shapes"
     monkeypatch.setattr(PostSegmentation, step, lambda _: pytest.fail("work was done"))

@@ -24,9 +24,9 @@ from page_samples import (
 )
 
 from postseg import FilterConfig, PostSegmentation
-from postseg.metrics import METRICS
-from postseg.page import Crop, Picture, config_toml
-from postseg.report import human
+from postseg.filtering.metrics import METRICS
+from postseg.filtering.report import human
+from postseg.show.page.render import Crop, Picture, config_toml
 
 
 @pytest.fixture(scope="module")
@@ -304,6 +304,6 @@ def test_the_same_run_gives_the_same_page_whenever_it_is_made(post, monkeypatch)
 
 def test_without_jinja2_the_error_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    monkeypatch.delitem(sys.modules, "postseg.page")
+    monkeypatch.delitem(sys.modules, "postseg.show.page.render")
     with pytest.raises(ImportError, match=r"needs Jinja2.*pip install \"postseg\[plot\]\""):
-        importlib.import_module("postseg.page")
+        importlib.import_module("postseg.show.page.render")

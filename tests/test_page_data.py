@@ -16,9 +16,9 @@ from page_samples import (
     text,
 )
 
-from postseg.metrics import METRICS
-from postseg.page import Picture
-from postseg.report import human
+from postseg.filtering.metrics import METRICS
+from postseg.filtering.report import human
+from postseg.show.page.render import Picture
 
 
 @pytest.fixture(scope="module")

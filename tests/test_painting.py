@@ -3,8 +3,8 @@ import pytest
 from drawing import draw, squares
 from skimage.color import rgb2lab
 
-from postseg.painting import choose_inks, edges_of, paint_inks, paint_swatch, width_of_regions
-from postseg.styles import CHECKS, DIAGONAL, LINES, PALE, PLAIN, STYLES
+from postseg.show.paint import choose_inks, edges_of, paint_inks, paint_swatch, width_of_regions
+from postseg.show.palette import CHECKS, DIAGONAL, LINES, PALE, PLAIN, STYLES
 
 WHITE = np.ones((1, 1, 3), np.float32)
 RED = "EE3377"

@@ -6,11 +6,11 @@ import pytest
 from drawing import square_as_runs
 from skimage.color import rgb2lab
 
-from postseg import pictures
-from postseg.images import encode
-from postseg.pictures import crop_picture, filter_picture, frame, set_scene, square, whole
-from postseg.sampling import Axis, View
-from postseg.styles import BEYOND, KEPT, OTHER, PALE, PLAIN, STYLES
+from postseg.raster.images import encode
+from postseg.show import pictures
+from postseg.show.palette import BEYOND, KEPT, OTHER, PALE, PLAIN, STYLES
+from postseg.show.pictures import crop_picture, filter_picture, frame, set_scene, square, whole
+from postseg.show.view import Axis, View
 
 
 def rgb(colour):

@@ -11,10 +11,10 @@ from page_samples import ALL_ON, cells, filtered
 from PIL import Image
 
 from postseg import FilterConfig, PostSegmentation
-from postseg.filtering import measure_masks
-from postseg.pictures import filter_picture, set_scene, whole
-from postseg.plotting import draw_filter, save_debug_image
-from postseg.styles import STYLES
+from postseg.filtering.run import measure_masks
+from postseg.show.figures import draw_filter, save_debug_image
+from postseg.show.palette import STYLES
+from postseg.show.pictures import filter_picture, set_scene, whole
 
 NAME = "a_name_of_a_subclass"
 MIXED = ["", "high_convexity_deficit", "", "tiny_artifacts", "own_reason", "", "tiny_artifacts"]
@@ -29,7 +29,7 @@ pytestmark = [
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """Make pictures of 400 pixels, for speed, and for little room."""
-    monkeypatch.setattr("postseg.pictures._LONG_SIDE", 400)
+    monkeypatch.setattr("postseg.show.pictures._LONG_SIDE", 400)
 
 
 def strips(n, shape=(60, 80)):
@@ -192,7 +192,7 @@ def test_nothing_overlaps_or_is_cut(shape, thresholds):
     ids=["wide", "tall", "squares"],
 )
 def test_cells_are_laid_out_without_overlaps(masks, monkeypatch):
-    monkeypatch.setattr("postseg.pictures._LONG_SIDE", 1350)
+    monkeypatch.setattr("postseg.show.pictures._LONG_SIDE", 1350)
     assert faults(filtered(masks, OwnReason, max_area=400).plot_filter()) == []
 
 
@@ -359,7 +359,7 @@ def test_the_file_holds_the_figure(tmp_path):
 
 
 def test_what_is_no_picture_is_never_replaced(tmp_path, monkeypatch):
-    monkeypatch.setattr("postseg.plotting.draw_filter", lambda *_: pytest.fail("work was done"))
+    monkeypatch.setattr("postseg.show.figures.draw_filter", lambda *_: pytest.fail("work was done"))
     np.save(tmp_path / "masks.npy", strips(7))
     before = (tmp_path / "masks.npy").read_bytes()
     with pytest.raises(FileExistsError, match=r"masks\.npy exists and is no PNG.*another name"):
@@ -368,7 +368,7 @@ def test_what_is_no_picture_is_never_replaced(tmp_path, monkeypatch):
 
 
 def test_a_missing_folder_is_named_before_any_work(tmp_path, monkeypatch):
-    monkeypatch.setattr("postseg.plotting.draw_filter", lambda *_: pytest.fail("work was done"))
+    monkeypatch.setattr("postseg.show.figures.draw_filter", lambda *_: pytest.fail("work was done"))
     path = str(tmp_path / "nowhere" / "a.png")
     with pytest.raises(FileNotFoundError, match=r"create the folder .*nowhere first"):
         save_debug_image(path, *judged(strips(7), MIXED), NO_CHARTS)

@@ -8,7 +8,7 @@ from shapely import Point, Polygon
 from skimage.measure import find_contours
 
 from postseg import masks_to_polygons
-from postseg.polygons import outline_polygons
+from postseg.geometry.outlines import outline_polygons
 
 
 def outline(picture, factor=1):

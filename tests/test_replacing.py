@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from trees import snapshot
 
-import postseg.replacing as replacing_module
-from postseg.replacing import check_target, replacing
+import postseg._support.atomic as replacing_module
+from postseg._support.atomic import check_target, replacing
 
 
 def make_file(path, text):
@@ -329,10 +329,10 @@ def test_interrupted_after_replacing_a_store(tmp_path, monkeypatch):
 KILLED = """
 import os, signal
 from pathlib import Path
-import postseg.replacing
-from postseg.replacing import replacing
+import postseg._support.atomic
+from postseg._support.atomic import replacing
 
-postseg.replacing._exchange = lambda *_: False  # as where the system has no such call
+postseg._support.atomic._exchange = lambda *_: False  # as where the system has no such call
 rename, calls = Path.rename, []
 def killed(self, target):
     calls.append(target)
@@ -365,7 +365,7 @@ def test_killed_while_replacing_a_store(tmp_path, number):
 
 LATE = """
 import threading, time
-from postseg.replacing import replacing
+from postseg._support.atomic import replacing
 
 def write_on():
     time.sleep(0.3)

@@ -8,8 +8,8 @@ import pytest
 from drawing import OFF, squares
 
 from postseg import FilterConfig, FilterReport, PostSegmentation
-from postseg.metrics import METRICS
-from postseg.report import statistics
+from postseg.filtering.metrics import METRICS
+from postseg.filtering.report import statistics
 
 # Areas 4, 9, 16, 25 and 36: the first is tiny, the last too large.
 TINY = """\

@@ -25,8 +25,8 @@ PLOTS = {
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setattr("postseg.pictures._LONG_SIDE", 400)
-    monkeypatch.setattr("postseg.sweeping._STEPS", 8)
+    monkeypatch.setattr("postseg.show.pictures._LONG_SIDE", 400)
+    monkeypatch.setattr("postseg.filtering.sweep._STEPS", 8)
 
 
 # ---- when there is nothing to show
@@ -256,8 +256,8 @@ def test_a_failure_leaves_the_earlier_page_and_nothing_else(tmp_path, monkeypatc
 
 
 def test_the_page_of_55_000_rejected_regions_stays_small(tmp_path, monkeypatch):
-    monkeypatch.setattr("postseg.pictures._LONG_SIDE", 1350)
-    monkeypatch.setattr("postseg.sweeping._STEPS", 2)
+    monkeypatch.setattr("postseg.show.pictures._LONG_SIDE", 1350)
+    monkeypatch.setattr("postseg.filtering.sweep._STEPS", 2)
     n, side = 235, 8
     height, width = (
         np.random.default_rng(0)

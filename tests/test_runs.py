@@ -6,9 +6,9 @@ from drawing import draw, square_as_runs
 from numpy.testing import assert_array_equal
 from skimage.measure import label
 
-from postseg.images import encode, paint
-from postseg.label_image import rows_per_block
-from postseg.runs import components
+from postseg.raster.images import encode, paint
+from postseg.raster.label_image import rows_per_block
+from postseg.raster.runs import components
 
 
 def test_a_run_is_a_maximal_stretch_of_one_label():

@@ -13,11 +13,11 @@ from numcodecs import pickles
 from spatialdata._io.format import SpatialDataContainerFormatV01
 from tampering import processed, tissue
 
-from postseg.cli import main
-from postseg.io import read_label_image
+from postseg._support.safe_zarr import UnsafeMetadata, check_folder
+from postseg.cli.main import main
+from postseg.files.read import read_label_image
 from postseg.restoring import restore
-from postseg.safe_zarr import UnsafeMetadata, check_folder
-from postseg.verification import verify_store
+from postseg.verify.verification import verify_store
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:zarr v3 autosharding"),  # of anndata, on writing

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import canvases
 
-from postseg.images import encode
-from postseg.sampling import Axis, View, as_tissue, sample_regions, sample_tissue
+from postseg.raster.images import encode
+from postseg.show.view import Axis, View, as_tissue, sample_regions, sample_tissue
 
 NONE = np.zeros(5, bool)  # of the labels 0 to 4 that strategies draw
 properties = settings(deadline=None, max_examples=60)

@@ -14,13 +14,13 @@ from click.testing import CliRunner
 from drawing import squares
 from trees import snapshot
 
-from postseg import scratch
-from postseg.cli import main
-from postseg.replacing import check_target, replacing
+from postseg._support import scratch
+from postseg._support.atomic import check_target, replacing
+from postseg.cli.main import main
 
 COMMAND = """
 import sys
-from postseg.cli import main
+from postseg.cli.main import main
 from spatialdata import SpatialData
 import geopandas, pathlib, time
 
@@ -34,8 +34,8 @@ main(["run", "m.npy", "-o", "s.zarr", "--overwrite", "--quiet"])
 
 WRITER = """
 import pathlib, sys, time
-from postseg import replacing
-from postseg.replacing import replacing as write
+from postseg._support import atomic
+from postseg._support.atomic import replacing as write
 
 {prepare}
 with write("out", overwrite=True, store=True) as part:
@@ -156,7 +156,7 @@ def test_without_locks_nothing_is_cleared(folder, monkeypatch):
 
 KILLED_BETWEEN = """
 import os, signal
-replacing._exchange = lambda *_: False  # as where the system has no such call
+atomic._exchange = lambda *_: False  # as where the system has no such call
 rename = pathlib.Path.rename
 def once(self, target):
     rename(self, target)
@@ -237,7 +237,7 @@ def test_a_killed_command_leaves_the_old_store_and_the_next_one_clears(folder, s
 
 
 def during(monkeypatch, look):
-    monkeypatch.setattr("postseg.io.read_label_image", lambda *_, **__: look())
+    monkeypatch.setattr("postseg.files.read.read_label_image", lambda *_, **__: look())
     return CliRunner().invoke(main, ["run", "m.npy", "-o", "new.zarr", "--quiet"])
 
 

@@ -8,7 +8,7 @@ import spatialdata as sd
 from drawing import OFF, squares
 
 from postseg import FilterConfig, PostSegmentation
-from postseg.settings import check_names
+from postseg._support.checks import check_names
 
 NO_NAMES = ["", "my cells", "cells/1", "..", "__cells", "cells!"]
 # what starts with a dot is written, but not read back; "_" makes "__table"; the last are too long

@@ -8,8 +8,8 @@ from figures import faults, rendered
 from matplotlib import rc_context
 from PIL import Image
 
-from postseg.charts import DPI, LARGE
-from postseg.sheet import GAP, TICKS, Sheet
+from postseg.show.charts import DPI, LARGE
+from postseg.show.sheet import GAP, TICKS, Sheet
 
 
 def place(figure, artist):

@@ -13,7 +13,7 @@ from spatialdata.models import Labels2DModel
 from trees import snapshot
 
 from postseg import PostSegmentation
-from postseg.sources import files_behind
+from postseg.raster.sources import files_behind
 
 MASKS = squares(12, 13, 2).astype(np.int32)
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from postseg.criteria import TESTS
-from postseg.styles import BEYOND, KEPT, OTHER, PALE, STYLES, styles_of
+from postseg.filtering.criteria import TESTS
+from postseg.show.palette import BEYOND, KEPT, OTHER, PALE, STYLES, styles_of
 
 
 def rgb(*colours):

@@ -7,8 +7,8 @@ from figures import charts
 from page_samples import ALL_ON, cells, filtered
 
 from postseg import FilterConfig, measure_regions
-from postseg.criteria import rejections
-from postseg.sweeping import sweep
+from postseg.filtering.criteria import rejections
+from postseg.filtering.sweep import sweep
 
 FIELDS = [*FilterConfig.model_fields]
 TABLE = measure_regions(cells(60))

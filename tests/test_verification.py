@@ -22,7 +22,7 @@ from spatialdata.transformations import (
 from tampering import FACTOR, other, processed, replaced, swapped, tissue, without
 
 from postseg import PostSegmentation
-from postseg.verification import verify_elements, verify_store
+from postseg.verify.verification import verify_elements, verify_store
 
 XY = ("x", "y")
 EVERY = set(range(1, 21))
@@ -309,7 +309,7 @@ def test_a_polygon_that_cannot_be_drawn_is_an_invalid_polygon(good, geometry, la
 @pytest.mark.parametrize("last", [1, 4, 20])
 def test_many_polygons_that_cannot_be_drawn(good, last, batch, monkeypatch):
     """The first, all, or all but the first, of all kinds."""
-    monkeypatch.setattr("postseg.footprints._BATCH", batch)
+    monkeypatch.setattr("postseg.verify.footprints._BATCH", batch)
     labels, shapes, table = good
     kinds = [*NO_POLYGONS.values()] * 3
     for bad in (range(1, last + 1), range(21 - last, 21)):

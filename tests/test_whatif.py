@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from skimage.data import immunohistochemistry
 
-from postseg import PostSegmentation, filtering
+from postseg import PostSegmentation
 from postseg.demo import segment_nuclei
+from postseg.filtering import run
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def fresh(post, **thresholds):
 
 
 def test_refilter_equals_a_new_run(post, monkeypatch):
-    monkeypatch.setattr(filtering, "measure_masks", lambda _: pytest.fail("measured again"))
+    monkeypatch.setattr(run, "measure_masks", lambda _: pytest.fail("measured again"))
     masks = post.refilter(max_eccentricity=0.8, min_area=None)
     monkeypatch.undo()
     expected = fresh(post, max_eccentricity=0.8, min_area=None)

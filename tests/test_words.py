@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import postseg
-from postseg import words
+from postseg._support import words
 
 ROOT = Path(postseg.__file__).parent
 
