@@ -159,6 +159,16 @@ def test_labels_that_are_text(tmp_path):
         read_label_image(tmp_path / "s.zarr")
 
 
+@pytest.mark.parametrize("reader", ["read_label_image", "verify", "restore"])
+def test_labels_of_more_chunks_than_can_be_listed(tmp_path, old_format, reader):
+    path = tmp_path / "s.zarr"
+    copytree(old_format, path)
+    file = path / PIXELS / ".zarray"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "shape": [2**40, 2**40]}))
+    with pytest.raises(OSError, match=r"the labels 'cells' declare the shape \(1099511627776, "):
+        READERS[reader](path, tmp_path)
+
+
 def array(**changes):
     return {"zarr_format": 3, "node_type": "array", "data_type": "int32", **changes}
 

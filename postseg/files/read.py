@@ -259,7 +259,11 @@ def open_labels(path: Path, root: Any, name: str) -> Any:
         attributes = root[f"labels/{name}"].attrs
         scales = attributes.get("ome", attributes)["multiscales"][0]["datasets"]
         stored = checked(root, f"labels/{name}/{scales[0]['path']}")
-        kind = stored.dtype.kind
+        kind, spans = stored.dtype.kind, zip(stored.shape, stored.chunks, strict=True)
+        if math.prod(-(-length // step) for length, step in spans) > _CHUNKS:
+            raise OSError(
+                f"the labels {name!r} declare the shape {stored.shape} in chunks of {stored.chunks}"
+            )
     if kind not in "biuf":
         raise ValueError(
             f"the labels {name!r} of {path} have the dtype {stored.dtype}: no numbers."
