@@ -260,6 +260,10 @@ class PostSegmentation(Review, HandOver):
         own = PostSegmentation.filter_cell_by_regionprops
         return type(self).filter_cell_by_regionprops is own
 
+    def _rejects_by_thresholds(self) -> bool:
+        """Whether `rejections` is ours, so that it does what thresholds tell and no more."""
+        return getattr(self.rejections, "__func__", None) is PostSegmentation.rejections
+
     def _masks_now(self) -> LabelImage:
         masks = self.masks
         assert masks is not None  # a step has begun

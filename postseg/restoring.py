@@ -153,6 +153,9 @@ class Restored(PostSegmentation):
         changed = self._added | (self._spared & ~self._own.any(axis=1).to_numpy()[:, None])
         self.as_stored = (*ours.columns[np.flatnonzero(changed.any(axis=0))], *names)
 
+    def _rejects_by_thresholds(self) -> bool:
+        return self._own.columns.empty
+
     def rejections(self, regions: pd.DataFrame) -> pd.DataFrame:
         """Our tests, and what is stored of those of the subclass."""
         failed = super().rejections(regions)

@@ -179,8 +179,7 @@ class Review(WhatIf):
         measured, config = run.measured, run.report.config
 
         def count_kept(values: Sequence[Any]) -> NDArray[np.int64]:
-            counts = [self._keeps(measured, config.replace(**{field: value})) for value in values]
-            return np.array([kept.sum() for kept in counts], dtype=np.int64)
+            return self._count_kept(measured, config, field, values)
 
         with self._in_force(measured.image, config):
             failed = run.find_failures(measured.table, self.rejections)

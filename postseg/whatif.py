@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from postseg.filtering.config import FilterConfig, check_config
 from postseg.filtering import run
 from postseg.raster.label_image import LabelImage
 from postseg.state import State
+from postseg.filtering.sweep import Window, window
 
 
 class WhatIf(State):
@@ -76,24 +77,50 @@ class WhatIf(State):
             flip against `filter_config`: ``gained`` (kept now, by that value) and ``lost``.
         """
         with self._step():
-            measured = self._measure_input()
-
-            kept_now = self._keeps(measured, self.filter_config)
+            measured, config, values = self._measure_input(), self.filter_config, list(values)
+            kept_now = self._keeps(measured, config)
+            kept_then = self._kept(measured, config, field, values)
             number = measured.table.index.to_numpy()
-            rows = []
-            for value in values:
-                kept = self._keeps(measured, self.filter_config.replace(**{field: value}))
-                rows.append(
-                    {
-                        "value": value,
-                        "kept": int(kept.sum()),
-                        "rejected": int((~kept).sum()),
-                        "gained": number[kept & ~kept_now],
-                        "lost": number[~kept & kept_now],
-                    }
-                )
+            rows = [
+                {
+                    "value": value,
+                    "kept": int(kept.sum()),
+                    "rejected": int(kept.size - kept.sum()),
+                    "gained": number[kept & ~kept_now],
+                    "lost": number[~kept & kept_now],
+                }
+                for value, kept in zip(values, kept_then, strict=True)
+            ]
         columns = ["value", "kept", "rejected", "gained", "lost"]
         return pd.DataFrame(rows, columns=columns).set_index("value")
+
+    def _kept(
+        self, measured: run.Measured, config: FilterConfig, field: str, values: Sequence[Any]
+    ) -> Iterator[NDArray[np.bool_]]:
+        """Which of measured regions pass with each value of one threshold."""
+        found = self._window(measured, config, field, values)
+        if found is not None:
+            return found.masks()
+        return (self._keeps(measured, config.replace(**{field: value})) for value in values)
+
+    def _count_kept(
+        self, measured: run.Measured, config: FilterConfig, field: str, values: Sequence[Any]
+    ) -> NDArray[np.int64]:
+        """How many of them."""
+        found = self._window(measured, config, field, values)
+        if found is not None:
+            return found.counts()
+        kept = self._kept(measured, config, field, values)
+        return np.array([mask.sum() for mask in kept], dtype=np.int64)
+
+    def _window(
+        self, measured: run.Measured, config: FilterConfig, field: str, values: Sequence[Any]
+    ) -> Window | None:
+        """What values of one threshold keep, or None where only `rejections` can tell."""
+        if not self._rejects_by_thresholds():
+            return None
+        settings = [getattr(config.replace(**{field: value}), field) for value in values]
+        return window(field, settings, measured.table, config)
 
     def _keeps(self, measured: run.Measured, config: FilterConfig) -> NDArray[np.bool_]:
         """Which of measured regions pass with other thresholds."""

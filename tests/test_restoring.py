@@ -12,7 +12,7 @@ from drawing import OFF
 from skimage.data import immunohistochemistry
 from tampering import tissue
 
-from postseg import PostSegmentation
+from postseg import PostSegmentation, filtering
 from postseg.demo import segment_nuclei
 from postseg.restoring import restore
 
@@ -78,6 +78,20 @@ def test_other_thresholds_can_be_tried(store):
     pd.testing.assert_frame_equal(
         restored.threshold_sweep("max_eccentricity", [0.6, 0.8]).map(str), sweep.map(str)
     )
+
+
+@pytest.mark.parametrize(("kind", "times"), [(PostSegmentation, 1), (Strict, 3)])
+def test_each_value_is_filtered_by_only_where_a_subclass_had_reasons(
+    tmp_path, monkeypatch, kind, times
+):
+    post = written(tmp_path / "s.zarr", kind=kind)
+    restored, calls = restore(tmp_path / "s.zarr"), []
+    original = filtering.find_failures
+    monkeypatch.setattr(filtering, "find_failures", lambda *a: calls.append(1) or original(*a))
+    sweep = restored.threshold_sweep("max_eccentricity", [0.6, 0.8])
+    assert len(calls) == times  # the one is by today's thresholds
+    expected = post.threshold_sweep("max_eccentricity", [0.6, 0.8])
+    pd.testing.assert_frame_equal(sweep.map(str), expected.map(str))
 
 
 def test_stored_reasons_are_not_those_of_other_masks(store):

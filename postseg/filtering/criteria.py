@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -90,7 +91,7 @@ def resolve_min_area(min_area: str | float | None, areas: NDArray[Any]) -> tuple
     """
     if min_area is None:
         return None, "off"
-    if not isinstance(min_area, str) and min_area > 100:
+    if not isinstance(min_area, str) and not _is_percentile(min_area):
         return min_area, "pixels"
     if not areas.size:
         return None, "no regions"
@@ -100,6 +101,10 @@ def resolve_min_area(min_area: str | float | None, areas: NDArray[Any]) -> tuple
         return float(np.median(areas) / 2), "half the median area"
     percent = float(min_area)
     return float(np.percentile(areas, percent)), f"percentile {percent:g} of the areas"
+
+
+def _is_percentile(min_area: Any) -> bool:
+    return min_area is not None and not isinstance(min_area, str) and min_area <= 100
 
 
 def margins(regions: pd.DataFrame, config: FilterConfig) -> pd.DataFrame:
@@ -145,6 +150,16 @@ def rejections(regions: pd.DataFrame, config: FilterConfig) -> pd.DataFrame:
     return pd.DataFrame(found, index=regions.index)
 
 
+def passes(tests: Iterable[Test], regions: pd.DataFrame, config: FilterConfig) -> NDArray[np.bool_]:
+    """Which regions pass all of some tests."""
+    passed = np.ones(len(regions), bool)
+    for test in tests:
+        margin = _margin(test, regions, config)
+        if margin is not None:
+            passed &= ~(margin < 0)
+    return passed
+
+
 def _margin(test: Test, regions: pd.DataFrame, config: FilterConfig) -> NDArray[np.float64] | None:
     """How far inside the threshold of one test each region is, or None when it is off."""
     threshold = resolve(test, config, regions)
@@ -156,16 +171,22 @@ def _margin(test: Test, regions: pd.DataFrame, config: FilterConfig) -> NDArray[
 
 def resolve(test: Test, config: FilterConfig, regions: pd.DataFrame) -> float | None:
     """The number that the metric is compared with, or None when the test is off."""
-    threshold = getattr(config, test.threshold)
+    return resolve_all(test, [getattr(config, test.threshold)], regions)[0]
+
+
+def resolve_all(test: Test, settings: Sequence[Any], regions: pd.DataFrame) -> list[float | None]:
+    """The same for many settings of its threshold, in less time than one by one."""
     values = regions[test.metric].to_numpy()
     if test.kind == "rule":
-        return resolve_min_area(threshold, values)[0]
-    if test.kind == "deviations" and not values.size:
-        return None
-    if test.kind == "deviations" and threshold is not None:
-        deviation = threshold * values.std()
-        return float(values.mean() + (deviation if test.bound == "max" else -deviation))
-    return threshold
+        if values.size and all(map(_is_percentile, settings)):
+            return np.percentile(values, settings).tolist()
+        return [resolve_min_area(setting, values)[0] for setting in settings]
+    if test.kind == "deviations":
+        if not values.size or set(settings) == {None}:
+            return [None] * len(settings)
+        mean, deviation = values.mean(), values.std() * (1 if test.bound == "max" else -1)
+        return [None if n is None else float(mean + n * deviation) for n in settings]
+    return list(settings)
 
 
 def test_of(field: str) -> Test:

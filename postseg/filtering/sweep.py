@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,6 +69,67 @@ class Sweep(NamedTuple):
         return bool((sign * (self.level - (self.today or 0)) < 0)[~self.decided].any())
 
 
+class Window(NamedTuple):
+    """What settings of one threshold keep, the others being as they are.
+
+    Attributes
+    ----------
+    candidate : (n_regions,) array of bool
+        Regions that no other test rejects.
+    value : (n_regions,) array
+        The metric that the threshold bounds; NaN is never rejected.
+    low, high : (n_settings,) arrays
+        The smallest and the largest value that each setting keeps.
+    """
+
+    candidate: NDArray[np.bool_]
+    value: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    def masks(self) -> Iterator[NDArray[np.bool_]]:
+        """Of each setting: which regions it keeps."""
+        for low, high in zip(self.low, self.high, strict=True):
+            yield self.candidate & ~((self.value < low) | (self.value > high))
+
+    def counts(self) -> NDArray[np.int64]:
+        """Of each setting: how many regions it keeps, found by a search among sorted values."""
+        value = self.value[self.candidate]
+        ordered = np.sort(value[~np.isnan(value)])
+        first = np.searchsorted(ordered, self.low, side="left")
+        last = np.searchsorted(ordered, self.high, side="right")
+        return value.size - ordered.size + np.maximum(last - first, 0)
+
+
+def window(
+    field: str, settings: Sequence[Any], regions: pd.DataFrame, config: FilterConfig
+) -> Window:
+    """Find out what settings of a threshold keep, by our own tests.
+
+    Parameters
+    ----------
+    field : str
+        The threshold.
+    settings : sequence
+        As `FilterConfig` has them.
+    regions : DataFrame
+        As from `measure_regions`.
+    config : FilterConfig
+        The other thresholds.
+    """
+    low, high = np.full(len(settings), -np.inf), np.full(len(settings), np.inf)
+    value = np.full(len(regions), np.nan)
+    for test in (test for test in criteria.TESTS if test.threshold == field):
+        value = regions[test.metric].to_numpy(dtype=float)  # one threshold bounds one metric
+        bound = np.array(criteria.resolve_all(test, settings, regions), dtype=float)
+        if test.bound == "min":
+            low = np.where(np.isnan(bound), low, bound)  # NaN: off
+        else:
+            high = np.where(np.isnan(bound), high, bound)
+    others = [test for test in criteria.TESTS if test.threshold != field]
+    return Window(criteria.passes(others, regions, config), value, low, high)
+
+
 def sweep(
     field: str,
     regions: pd.DataFrame,
@@ -99,8 +160,7 @@ def sweep(
     tried = _values(test, level, today, config) if len(regions) else []
     value = np.array(tried, dtype=float)
     if test.kind == "rule":
-        areas = regions["area"].to_numpy()
-        value = np.array([criteria.resolve_min_area(percent, areas)[0] for percent in tried], float)
+        value = np.array(criteria.resolve_all(test, tried, regions), dtype=float)
     others = failed.drop(columns=test.reason, errors="ignore").to_numpy(dtype=bool)
     return Sweep(
         field=field,
