@@ -15,7 +15,7 @@ from PIL import Image
 
 from postseg import PostSegmentation
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PLOTS = {
     "plot_filter": (),
     "plot_sweep": ("max_convexity_deficit",),

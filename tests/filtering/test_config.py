@@ -12,7 +12,7 @@ from pydantic import ValidationError
 import postseg.filtering.config
 from postseg import FilterConfig
 
-CONFIGS = Path(__file__).parents[1] / "configs"
+CONFIGS = Path(__file__).parents[2] / "configs"
 RATIOS = [
     "max_eccentricity",
     "min_solidity",

@@ -14,7 +14,7 @@ from postseg.filtering.criteria import TESTS, levels, rejections, resolve_min_ar
 from postseg.filtering.metrics import METRIC, METRICS
 from postseg.filtering import criteria
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 TYPICAL = {name: metric.typical for name, metric in METRIC.items() if metric.typical}
 RANGE_FREE = {"min_absolute_area", "max_area", "max_perimeter_area_ratio", "area_std_filter"}
 REASONS = [
