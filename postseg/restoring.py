@@ -18,9 +18,9 @@ from postseg._support.threads import limited
 from postseg.elements.audit import KEY, Audit, unpack
 from postseg.elements.identity import as_ids
 from postseg.files.read import find_labels, open_labels, read_pixels, reading
+from postseg.filtering import criteria
 from postseg.filtering.metrics import measure
 from postseg.filtering.run import Measured
-from postseg.filtering import criteria
 from postseg.processor import PostSegmentation
 from postseg.raster.images import encode, paint
 from postseg.raster.label_image import LabelImage, as_label_image, is_lazy
@@ -154,7 +154,7 @@ class Restored(PostSegmentation):
         self.as_stored = (*ours.columns[np.flatnonzero(changed.any(axis=0))], *names)
 
     def _rejects_by_thresholds(self) -> bool:
-        return self._own.columns.empty
+        return not self.as_stored
 
     def rejections(self, regions: pd.DataFrame) -> pd.DataFrame:
         """Our tests, and what is stored of those of the subclass."""

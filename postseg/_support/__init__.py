@@ -1,1 +1,1 @@
-"""What every wing may use: threads, progress, atomic writing, checks of arguments, words for people."""
+"""What every wing may use: threads, progress, atomic writing, checks, words for people."""

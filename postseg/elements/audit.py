@@ -17,7 +17,7 @@ from postseg import __version__
 from postseg.filtering.config import FilterConfig
 
 if TYPE_CHECKING:
-    from postseg.filtering.run import Filtered
+    from postseg.filtering.run import FilterRun
 
 KEY = "postseg"  # of the table's uns
 
@@ -46,7 +46,7 @@ class Audit(NamedTuple):
     rejected_runs: NDArray[np.int32]
 
 
-def pack(filtered: Filtered, label_name: str, factor: int) -> dict[str, Any]:
+def pack(filtered: FilterRun, label_name: str, factor: int) -> dict[str, Any]:
     """Make of a filter run what a store can hold."""
     runs, regions = filtered.measured.runs, filtered.regions
     rejected = regions["label"].to_numpy() == 0

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from postseg._support.words import human
+from postseg.filtering import criteria
 from postseg.filtering.config import FilterConfig
 from postseg.filtering.metrics import measure
 from postseg.filtering.report import FilterReport, statistics
-from postseg.filtering import criteria
 from postseg.raster.images import encode, paint
 from postseg.raster.label_image import LabelImage, as_label_image, is_lazy, read_only
 from postseg.raster.runs import Runs, components
@@ -45,7 +45,7 @@ class Measured(NamedTuple):
         return cast("Any", self.image.chunks) if is_lazy(self.image) else None
 
 
-class Filtered(NamedTuple):
+class FilterRun(NamedTuple):
     """What the filter makes of a label image.
 
     Attributes
@@ -85,7 +85,7 @@ def apply_filter(
     config: FilterConfig,
     find_rejections: Callable[[pd.DataFrame], pd.DataFrame],
     save_debug: DebugImage = False,
-) -> Filtered:
+) -> FilterRun:
     """Reject some of the measured regions, renumber and paint the others.
 
     `find_rejections` maps the table of all regions to one boolean column per reason.
@@ -109,7 +109,7 @@ def apply_filter(
     value = label[runs.label - 1]
     masks = paint(runs, value, measured.chunks)
     report = _report(regions, failed, config)
-    return Filtered(measured, masks, runs._replace(label=value), regions, report)
+    return FilterRun(measured, masks, runs._replace(label=value), regions, report)
 
 
 def find_failures(

@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from postseg.filtering.config import FilterConfig, limits
 from postseg.filtering import criteria
+from postseg.filtering.config import FilterConfig, limits
 
 _STEPS = 80
 

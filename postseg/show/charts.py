@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from postseg._support.words import brief, fixed, name_of
+from postseg.filtering import criteria
 from postseg.filtering.config import FilterConfig
 from postseg.filtering.metrics import METRIC
-from postseg.filtering import criteria
 from postseg.filtering.sweep import Sweep
 from postseg.show.palette import KEPT, PLAIN, styles_of
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from postseg._support.words import brief, human, name_of, out_of, percent
+from postseg.filtering import criteria
 from postseg.filtering.config import FilterConfig
 from postseg.filtering.metrics import METRIC
 from postseg.filtering.report import FilterReport
-from postseg.filtering import criteria
 from postseg.filtering.sweep import Sweep
 from postseg.show.charts import FAINT, NORMAL, SMALL, Figure, draw_survivors, value_of
 from postseg.show.pictures import Scene, crop_picture

@@ -21,7 +21,7 @@ from postseg.raster.label_image import LabelImage
 if TYPE_CHECKING:
     import geopandas as gpd
 
-    from postseg.filtering.run import Filtered
+    from postseg.filtering.run import FilterRun
 
 Layer = tuple[Any, dict[str, Any], str]
 _TO_PIXEL_CENTRES = 0.5
@@ -45,7 +45,7 @@ def survivors(masks: LabelImage, regions: pd.DataFrame, name: str, place: dict[s
     return masks.astype(np.int32), kwargs, "labels"  # a copy: napari lets users paint in it
 
 
-def rejected(filtered: Filtered, name: str, place: dict[str, Any]) -> Layer:
+def rejected(filtered: FilterRun, name: str, place: dict[str, Any]) -> Layer:
     """Labels: the regions that a filter run rejected, by region number."""
     runs, chunks = filtered.measured.runs, filtered.measured.chunks
     gone = filtered.regions["label"].to_numpy() == 0

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from postseg.filtering import criteria
 from postseg.filtering.config import suggestion
 from postseg.filtering.report import FilterReport
-from postseg.filtering import criteria
 
 BOX = ["min_row", "min_col", "max_row", "max_col"]
 

@@ -10,8 +10,8 @@ import pandas as pd
 from PIL import Image
 
 from postseg._support.words import brief, human, name_of, out_of
-from postseg.filtering.report import FilterReport
 from postseg.filtering import criteria
+from postseg.filtering.report import FilterReport
 from postseg.filtering.sweep import Sweep
 from postseg.show.charts import draw_histogram, draw_survivors, metrics_in_use, to_svg, value_of
 from postseg.show.figures import closer_look
