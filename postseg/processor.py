@@ -23,7 +23,6 @@ from postseg.filtering.config import FilterConfig, check_config, suggestion
 from postseg.filtering.metrics import measure_regions
 from postseg.filtering.report import FilterReport
 from postseg.filtering.run import (
-    DebugImage,
     FilterRun,
     Measured,
     apply_filter,
@@ -32,6 +31,7 @@ from postseg.filtering.run import (
     why_nothing_passed,
 )
 from postseg.filtering.sweep import Sweep, Window, sweep, window
+from postseg.functions import DebugImage, save_picture
 from postseg.geometry import outlines
 from postseg.geometry.placement import Matrix, labels_systems, matrix_of, shapes_systems
 from postseg.raster.images import encode, last_row
@@ -415,7 +415,7 @@ class PostSegmentation:
         with self._turn.lock, limited(self.n_jobs):
             measured = self._measure(seg_masks)
             with self._in_force(measured.image, config):
-                filtered = apply_filter(measured, config, self.rejections, self.save_debug)
+                filtered = apply_filter(measured, config, self.rejections)
             self._announce(filtered, warn=not self._turn.in_step)  # a step says so in its own way
             return filtered.masks
 
@@ -496,7 +496,7 @@ class PostSegmentation:
             measured = self._measure_input()
             base = self.filter_config if config is None else check_config(config)
             with self._in_force(measured.image, base.replace(**thresholds)) as in_force:
-                filtered = apply_filter(measured, in_force, self.rejections, self.save_debug)
+                filtered = apply_filter(measured, in_force, self.rejections)
             self._announce(filtered, warn=True)
             self._set_masks(
                 filtered.masks, filtered.runs.without_background(), filtered, shift=None
@@ -1076,6 +1076,7 @@ class PostSegmentation:
 
     def _announce(self, filtered: FilterRun, warn: bool) -> None:
         """Tell of a filter run, and hold it; a warning may be an error, so that comes before."""
+        save_picture(filtered, self.save_debug)
         if self.verbose:
             print(filtered.report)
         if warn and not filtered.report.passed:

@@ -13,11 +13,12 @@ import zarr
 from anndata.io import read_elem
 from numpy.typing import NDArray
 
+from postseg._support.reading import reading
 from postseg._support.safe_zarr import checked
 from postseg._support.threads import limited
 from postseg.elements.audit import KEY, Audit, unpack
 from postseg.elements.identity import as_ids
-from postseg.files.read import find_labels, open_labels, read_pixels, reading
+from postseg.elements.pixels import find_labels, open_labels, read_pixels
 from postseg.filtering import criteria
 from postseg.filtering.metrics import measure
 from postseg.filtering.run import Measured

@@ -70,7 +70,7 @@ def report(
     with step(f"Reading {source}", quiet):
         tissue = None
         if image:
-            from postseg.show.tissue import read_tissue
+            from postseg.cli.tissue import read_tissue
 
             tissue = read_tissue(image)
         post, origin = _filtered_before(source, element), str(source)

@@ -23,8 +23,8 @@ from spatialdata.transformations import Affine, Identity, get_transformation, se
 from postseg._support import ownership
 from postseg._support.atomic import replacing
 from postseg._support.progress import of_dask
+from postseg._support.reading import reading
 from postseg._support.safe_zarr import check_folder
-from postseg.files.read import reading
 from postseg.geometry.placement import IDENTITY, Systems
 
 if TYPE_CHECKING:

@@ -12,10 +12,11 @@ from anndata import AnnData
 from anndata.io import read_elem
 
 from postseg._support.atomic import is_store
+from postseg._support.reading import reading
 from postseg._support.safe_zarr import checked, open_root
 from postseg.elements.audit import KEY
 from postseg.elements.identity import as_points
-from postseg.files.read import lazy_pixels, open_labels, reading
+from postseg.elements.pixels import lazy_pixels, open_labels
 
 if TYPE_CHECKING:
     import geopandas as gpd

@@ -12,7 +12,7 @@ import pytest
 import shapely
 
 from postseg import PostSegmentation, masks_to_polygons, measure_regions
-from postseg._support import threads
+from postseg._support import threads as parallel
 
 TILES = range(8)
 
@@ -46,7 +46,7 @@ def one_after_another():
 
 @pytest.fixture
 def small_work_is_shared(monkeypatch):
-    monkeypatch.setattr(threads, "_WORTH_A_THREAD", 10)
+    monkeypatch.setattr(parallel, "_WORTH_A_THREAD", 10)
 
 
 def test_eight_threads_give_what_one_gives(one_after_another, small_work_is_shared):
@@ -86,12 +86,12 @@ def test_forked_processes_read_dask_masks_after_the_parent_did():
 def test_results_do_not_depend_on_the_number_of_threads(
     threads, one_after_another, small_work_is_shared, monkeypatch
 ):
-    monkeypatch.setattr(threads, "n_threads", lambda: threads)
+    monkeypatch.setattr(parallel, "n_threads", lambda: threads)
     assert results(3) == one_after_another[3]
 
 
 def test_threads_are_used_where_work_is_large(small_work_is_shared, monkeypatch):
-    monkeypatch.setattr(threads, "n_threads", lambda: 4)
+    monkeypatch.setattr(parallel, "n_threads", lambda: 4)
     asked = []
     monkeypatch.setattr(
         parallel, "ThreadPoolExecutor", lambda n, **_: asked.append(n) or ThreadPoolExecutor(n)
@@ -102,13 +102,13 @@ def test_threads_are_used_where_work_is_large(small_work_is_shared, monkeypatch)
 
 
 def test_no_thread_outlives_a_call(small_work_is_shared, monkeypatch):
-    monkeypatch.setattr(threads, "n_threads", lambda: 4)
+    monkeypatch.setattr(parallel, "n_threads", lambda: 4)
     measure_regions(tile(0))
     assert [t.name for t in threading.enumerate() if t.name.startswith("postseg")] == []
 
 
 def test_an_error_in_a_thread_reaches_the_caller(small_work_is_shared, monkeypatch):
-    monkeypatch.setattr(threads, "n_threads", lambda: 4)
+    monkeypatch.setattr(parallel, "n_threads", lambda: 4)
     image = np.zeros((3000, 1024), np.int64)
     image[2900, 5] = -4
     with pytest.raises(ValueError, match="-4 at row 2900, column 5"):
@@ -119,8 +119,8 @@ def test_an_error_in_a_thread_reaches_the_caller(small_work_is_shared, monkeypat
 
 
 def ranges(work, threads, monkeypatch):
-    monkeypatch.setattr(threads, "n_threads", lambda: threads)
-    return threads.spread(lambda first, last: (first, last), np.array(work))
+    monkeypatch.setattr(parallel, "n_threads", lambda: threads)
+    return parallel.spread(lambda first, last: (first, last), np.array(work))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 8])
@@ -160,20 +160,20 @@ def test_all_cpus_are_used_outside_a_dask_worker(monkeypatch):
     def get_worker():
         raise ValueError("No worker found")
 
-    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda pid: range(6), raising=False)
+    monkeypatch.setattr(parallel.os, "sched_getaffinity", lambda pid: range(6), raising=False)
     monkeypatch.setitem(sys.modules, "distributed", SimpleNamespace(get_worker=get_worker))
-    assert threads.n_threads() == 6
+    assert parallel.n_threads() == 6
 
 
 def test_one_thread_is_used_inside_a_dask_worker(monkeypatch):
-    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda pid: range(6), raising=False)
+    monkeypatch.setattr(parallel.os, "sched_getaffinity", lambda pid: range(6), raising=False)
     monkeypatch.setitem(sys.modules, "distributed", SimpleNamespace(get_worker=object))
-    assert threads.n_threads() == 1
+    assert parallel.n_threads() == 1
 
 
 def test_cpus_are_counted_where_their_affinity_is_unknown(monkeypatch):
-    monkeypatch.delattr(threads.os, "sched_getaffinity", raising=False)
-    monkeypatch.setattr(threads.os, "cpu_count", lambda: 3)
+    monkeypatch.delattr(parallel.os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(parallel.os, "cpu_count", lambda: 3)
     monkeypatch.setitem(sys.modules, "distributed", None)
     monkeypatch.delitem(sys.modules, "distributed")
-    assert threads.n_threads() == 3
+    assert parallel.n_threads() == 3

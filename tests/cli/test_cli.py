@@ -475,7 +475,8 @@ def test_demo(folder, monkeypatch):
 
 @pytest.mark.parametrize("command", [[], ["run"], ["demo"]])
 def test_help_imports_nothing_slow(command):
-    script = f"import sys, postseg.cli; postseg.cli.main.main({[*command, '--help']}, standalone_mode=False)"
+    script = "import sys; from postseg.cli.main import main; "
+    script += f"main({[*command, '--help']}, standalone_mode=False)"
     script += "; print('LOADED', *sys.modules)"
     result = subprocess.run(
         [sys.executable, "-c", script],

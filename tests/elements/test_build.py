@@ -17,7 +17,8 @@ from spatialdata.models import Labels2DModel, ShapesModel
 from spatialdata.transformations import Identity, get_transformation
 
 from postseg.elements.build import labels_element, shapes_element, write_store
-from postseg.files.read import read_label_image, read_labels_element
+from postseg.elements.pixels import read_labels_element
+from postseg.files.read import read_label_image
 
 
 @pytest.fixture

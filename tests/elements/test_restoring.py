@@ -120,7 +120,7 @@ def test_lazy_masks_stay_lazy(tmp_path, monkeypatch):
     in_memory = restore(tmp_path / "s.zarr")
     assert isinstance(in_memory.masks, np.ndarray)
     assert_same(in_memory, post)
-    monkeypatch.setattr("postseg.files.read._IN_MEMORY", 0)
+    monkeypatch.setattr("postseg.elements.pixels._IN_MEMORY", 0)
     lazy = restore(tmp_path / "s.zarr")
     assert isinstance(lazy.masks, da.Array)
     assert_same(lazy, post)
@@ -391,7 +391,7 @@ def test_chunks_that_are_empty_have_no_file(chunked):
 
 @pytest.mark.parametrize("in_memory", [1 << 30, 0], ids=["in memory", "lazy"])
 def test_a_missing_chunk_is_named(tmp_path, chunked, monkeypatch, in_memory):
-    monkeypatch.setattr("postseg.files.read._IN_MEMORY", in_memory)
+    monkeypatch.setattr("postseg.elements.pixels._IN_MEMORY", in_memory)
     for place in range(len(chunks(chunked[0]))):
         path = tmp_path / f"{place}.zarr"
         copytree(chunked[0], path)
@@ -428,7 +428,7 @@ def test_an_area_that_changed_is_no_match(tmp_path):
 def test_a_damaged_chunk_is_an_error_that_names_the_store(
     tmp_path, chunked, monkeypatch, in_memory
 ):
-    monkeypatch.setattr("postseg.files.read._IN_MEMORY", in_memory)
+    monkeypatch.setattr("postseg.elements.pixels._IN_MEMORY", in_memory)
     copytree(chunked[0], tmp_path / "s.zarr")
     chunk = chunks(tmp_path / "s.zarr")[0]
     chunk.write_bytes(chunk.read_bytes()[:-5])

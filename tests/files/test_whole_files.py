@@ -10,8 +10,8 @@ import pytest
 import tifffile
 from PIL import Image
 
+from postseg.cli.tissue import read_tissue
 from postseg.files.read import read_label_image
-from postseg.show.tissue import read_tissue
 
 TILED = {"tile": (32, 32), "metadata": None}
 HUGE = 60_000

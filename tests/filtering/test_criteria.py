@@ -10,9 +10,9 @@ from drawing import OFF, draw, squares
 from editing import run_edited
 
 from postseg import FilterConfig, filter_cell_by_regionprops, measure_regions
+from postseg.filtering import criteria
 from postseg.filtering.criteria import TESTS, levels, rejections, resolve_min_area
 from postseg.filtering.metrics import METRIC, METRICS
-from postseg.filtering import criteria
 
 README = Path(__file__).parents[2] / "README.md"
 TYPICAL = {name: metric.typical for name, metric in METRIC.items() if metric.typical}

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from postseg import PostSegmentation, filter_cell_by_regionprops, measure_regions
-from postseg._support import threads
+from postseg._support import threads as parallel
 from postseg._support.progress import shown_by
 from postseg.raster.chunked import plan
 from postseg.raster.images import encode, last_row, paint
@@ -131,23 +131,23 @@ def test_empty_lazy_images():
 
 @pytest.mark.parametrize("n_jobs", [1, 2, 8])
 def test_results_do_not_depend_on_the_number_of_threads(n_jobs, monkeypatch):
-    monkeypatch.setattr(threads, "_WORTH_A_THREAD", 10)
+    monkeypatch.setattr(parallel, "_WORTH_A_THREAD", 10)
     assert_same(results(IMAGE), results(IMAGE, n_jobs=n_jobs))
     assert_same(results(IMAGE), results(da.from_array(IMAGE, chunks=16), n_jobs=n_jobs))
 
 
 def test_n_jobs_and_the_environment_set_the_number_of_threads(monkeypatch):
-    monkeypatch.setenv(threads.ENVIRONMENT, "3")
-    assert threads.n_threads() == 3
-    with threads.limited(5):
-        assert threads.n_threads() == 5
-    with threads.limited(-1):
-        assert threads.n_threads() == threads.cpus()
-    monkeypatch.setenv(threads.ENVIRONMENT, "")  # as a shell leaves what it unsets
-    assert threads.n_threads() == threads.cpus()
-    monkeypatch.setenv(threads.ENVIRONMENT, "many")
+    monkeypatch.setenv(parallel.ENVIRONMENT, "3")
+    assert parallel.n_threads() == 3
+    with parallel.limited(5):
+        assert parallel.n_threads() == 5
+    with parallel.limited(-1):
+        assert parallel.n_threads() == parallel.cpus()
+    monkeypatch.setenv(parallel.ENVIRONMENT, "")  # as a shell leaves what it unsets
+    assert parallel.n_threads() == parallel.cpus()
+    monkeypatch.setenv(parallel.ENVIRONMENT, "many")
     with pytest.raises(ValueError, match="POSTSEG_N_JOBS is 'many'"):
-        threads.n_threads()
+        parallel.n_threads()
     with pytest.raises(ValueError, match="n_jobs is 0"):
         PostSegmentation(n_jobs=0)
 
@@ -239,7 +239,7 @@ def test_a_cluster_gives_the_result_in_memory(client):
 
 @cluster_warnings
 def test_on_a_worker_one_thread_is_used(client):
-    assert client.submit(threads.n_threads, pure=False).result() == 1
+    assert client.submit(parallel.n_threads, pure=False).result() == 1
 
 
 @cluster_warnings

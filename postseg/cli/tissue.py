@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from postseg.files.read import reading
+from postseg._support.reading import reading
 from postseg.files.whole_files import check_png, check_whole, first_series
 from postseg.show.view import COLOURS, channels_last
 

@@ -5,7 +5,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from postseg.show.tissue import read_tissue
+from postseg.cli.tissue import read_tissue
 
 GREY = np.arange(60, dtype=np.uint8).reshape(6, 10)
 RGB = np.arange(180, dtype=np.uint8).reshape(6, 10, 3)
