@@ -8,6 +8,7 @@ from drawing import OFF, draw, squares
 from numpy.testing import assert_array_equal
 
 from postseg import PostSegmentation, filter_cell_by_regionprops
+from postseg.filtering.criteria import TESTS
 
 # A corner of 9 pixels in a triangle of 15 (deficit 0.4), a square of 64, one of 100.
 CORNER = draw("1.... 1.... 1.... 1.... 11111")
