@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import postseg
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = [path.relative_to(ROOT).as_posix() for path in sorted(ROOT.glob(".github/**/*.md"))]
@@ -97,3 +99,8 @@ def test_ci_calls_the_test_command():
 def test_those_who_join_are_told_the_same_test_command():
     command = re.search(r"^python3 .*pytest.*$", README, flags=re.MULTILINE).group()
     assert f"\n{command}\n" in (ROOT / ".github/CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def test_the_citation_names_this_version():
+    citation = (ROOT / ".github" / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.findall(r"^version: (.*)$", citation, flags=re.MULTILINE) == [postseg.__version__]
