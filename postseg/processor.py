@@ -17,6 +17,7 @@ from postseg._support.atomic import check_target, replacing
 from postseg._support.checks import check_factor, check_name, check_names, check_origin
 from postseg._support.progress import bar, shown_by
 from postseg._support.threads import check_n_jobs, limited
+from postseg._support.words import preformatted
 from postseg.elements.table import INSTANCE_KEY, cell_rows, centroids
 from postseg.filtering import criteria
 from postseg.filtering.config import FilterConfig, check_config, suggestion
@@ -44,7 +45,7 @@ from postseg.raster.label_image import (
 )
 from postseg.raster.runs import Runs
 from postseg.raster.sources import files_behind
-from postseg.results import Held, Turn
+from postseg.results import MADE, Held, Turn
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -60,7 +61,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_ELEMENTS = ("gdf_polygons", "shapes_model", "labels_model", "table")
 _SETTINGS = (  # keywords of the constructor
     *("masks", "factor_rescale", "label_name", "shape_name", "origin", "filter_config"),
     *("verbose", "save_debug", "n_jobs", "progress"),
@@ -247,6 +247,13 @@ class PostSegmentation:
         vars(self).update(state)
         if self._held.input is not None:
             self._hold(input=read_only(self._held.input))  # which copies forget
+
+    def __repr__(self) -> str:
+        heading = f"{type(self).__name__} {self.label_name!r}, factor {self.factor_rescale}"
+        return "\n  ".join([heading, *str(self._held).splitlines()])
+
+    def _repr_html_(self) -> str:
+        return preformatted(repr(self))
 
     # ---- what it holds
 
@@ -847,7 +854,7 @@ class PostSegmentation:
             self._held = self._held._replace(**parts)
 
     def _forget_elements(self) -> None:
-        self._hold(shift=None, **dict.fromkeys(_ELEMENTS))
+        self._hold(shift=None, **dict.fromkeys(MADE))
 
     @contextmanager
     def _step(self) -> Iterator[LabelImage]:

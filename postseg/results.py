@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
+from postseg._support.words import human, out_of, wrapped
 from postseg.filtering.report import FilterReport
 from postseg.filtering.run import FilterRun, Measured
-from postseg.raster.label_image import LabelImage
+from postseg.raster.label_image import LabelImage, is_lazy
 from postseg.raster.runs import Runs
 
 if TYPE_CHECKING:
     import geopandas as gpd
     import xarray as xr
     from anndata import AnnData
+
+MADE = ("gdf_polygons", "shapes_model", "labels_model", "table")  # of the masks as they stand
 
 
 class Held(NamedTuple):
@@ -59,6 +62,23 @@ class Held(NamedTuple):
     last: FilterRun | None = None
     filter_report: FilterReport | None = None
     regions: pd.DataFrame | None = None
+
+    def __str__(self) -> str:
+        """What the masks are, which steps have run, and what was rejected: a line each."""
+        if self.masks is None:
+            return "no masks yet"
+        height, width = self.masks.shape
+        kind = "dask array" if is_lazy(self.masks) else "array"
+        state = "as assigned" if self.runs is None else "filtered"
+        lines = [f"masks: {height} x {width} {self.masks.dtype} {kind}, {state}"]
+        made = [name for name in MADE if getattr(self, name) is not None]
+        lines.append(f"made: {', '.join(made) or 'nothing yet'}")
+        report = self.filter_report
+        if report is not None:
+            lines.append(f"passed: {out_of(report.passed, report.total)}")
+            counts = [f"{human(why)} {n:,}" for why, n in report.rejected.items() if n]
+            lines += wrapped(", ".join(counts) or "none", " " * 10, "rejected: ")
+        return "\n".join(lines)
 
 
 class Turn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import textwrap
 from collections.abc import Iterable
 
@@ -72,6 +73,11 @@ def listing(texts: Iterable[str], most: int) -> str:
 def quoted(names: Iterable[str]) -> str:
     """Names in quotes."""
     return ", ".join(map(repr, names))
+
+
+def preformatted(text: str) -> str:
+    """A text as a notebook shows it."""
+    return f"<pre>{html.escape(text)}</pre>"
 
 
 def wrapped(text: str, indent: str = "", first: str = "") -> list[str]:

@@ -9,7 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from postseg._support.words import WIDTH, exact, fixed, human, out_of, percent, rounded, wrapped
+from postseg._support.words import (
+    WIDTH,
+    exact,
+    fixed,
+    human,
+    out_of,
+    percent,
+    preformatted,
+    rounded,
+    wrapped,
+)
 from postseg.filtering.config import FilterConfig
 from postseg.filtering.metrics import METRIC, METRICS, Metric
 
@@ -67,6 +77,9 @@ class FilterReport:
                 "passed": _plain(self.statistics_passed),
             },
         }
+
+    def _repr_html_(self) -> str:
+        return preformatted(str(self))
 
     def __str__(self) -> str:
         heading = f"Cell filter: {out_of(self.passed, self.total)} passed"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from postseg._support.words import WIDTH, fixed, out_of, rounded, wrapped
+from postseg._support.words import WIDTH, fixed, out_of, preformatted, rounded, wrapped
 from postseg.elements.audit import KEY
 from postseg.elements.identity import as_ids, as_points, table_ids
 from postseg.geometry.placement import Matrix
@@ -71,6 +71,9 @@ class Verification:
         bad = self.cells[self.cells["problem"] != ""].reset_index()
         bad = bad.astype(object).where(bad.notna(), None)
         return {**self.summary, "disagreeing": bad.to_dict("records")}
+
+    def _repr_html_(self) -> str:
+        return preformatted(str(self))
 
     def __str__(self) -> str:
         summary = self.summary
