@@ -37,13 +37,15 @@ def read_label_image(
     -------
     numpy.ndarray or dask.array.Array
         The array as stored, lazy for a large one of a store; its values are not checked here.
+        A chunk that a store has no file of is background; strips or tiles that a TIFF lacks, and
+        rows that a PNG lacks, are errors.
 
     Raises
     ------
     OSError
         The file is missing, a folder, unreadable or damaged.
     ValueError
-        The file is no label image, or which array is meant is not clear.
+        The file is no label image, which array is meant is not clear, or reading it runs code.
     """
     path = Path(path)
     if not path.exists():
