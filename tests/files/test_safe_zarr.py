@@ -77,8 +77,9 @@ def plant(path, trace, node):
 
 
 def test_the_old_format_is_read_with_its_text(old_format):
-    text = json.loads((old_format / TABLE / "obs/_index/.zarray").read_text())
-    assert text["dtype"] == "|O"
+    # where the text is depends on the version of anndata
+    arrays = (old_format / TABLE / "obs/_index").rglob(".zarray")
+    assert "|O" in [json.loads(array.read_text())["dtype"] for array in arrays]
     restored = restore(old_format)
     np.testing.assert_array_equal(restored.masks > 0, tissue() > 0)
     assert (restored.regions["reason"] == "").all()
@@ -164,8 +165,8 @@ def test_labels_of_more_chunks_than_can_be_listed(tmp_path, old_format, reader):
     path = tmp_path / "s.zarr"
     copytree(old_format, path)
     file = path / PIXELS / ".zarray"
-    file.write_text(json.dumps({**json.loads(file.read_text()), "shape": [2**40, 2**40]}))
-    with pytest.raises(OSError, match=r"the labels 'cells' declare the shape \(1099511627776, "):
+    file.write_text(json.dumps({**json.loads(file.read_text()), "shape": [2**35, 240]}))
+    with pytest.raises(OSError, match=r"the labels 'cells' declare the shape \(34359738368, "):
         READERS[reader](path, tmp_path)
 
 
