@@ -99,7 +99,9 @@ class Sheet:
         width, height = np.ceil(np.max(ends, axis=0)) + GAP + (shift, 0)
         self.figure.set_size_inches(width / DPI, height / DPI)
         for axes, (left, top, inner_width, inner_height) in self._boxes:
-            box = (left + shift, height - top - inner_height, inner_width, inner_height)
+            # a hair less: matplotlib before 3.11 enlarges an image of 300.00000000000006 pixels to 301
+            inner = (inner_width - 1e-6, inner_height - 1e-6)
+            box = (left + shift, height - top - inner_height, *inner)
             axes.set_position(np.divide(box, (width, height, width, height)))  # type: ignore[arg-type]
         for artist, left, top in self._artists:
             artist.set_position(((left + shift) / DPI, (height - top) / DPI))
