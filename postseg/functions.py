@@ -44,25 +44,38 @@ def filter_cell_by_regionprops(
     """Keep the regions of a label image that look like cells, renumbered 1..n.
 
     A region is an 8-connected component of one label. It is kept when it passes every test;
-    bounds are inclusive and ``None`` switches a test off. What each threshold is for, and
-    typical values, stand in `FilterConfig`.
+    bounds are inclusive and ``None`` switches a test off. Areas are in mask pixels.
 
     Parameters
     ----------
     seg_masks : (H, W) array_like
         Label image: 0 is background, every other value a cell. Never modified.
-    max_eccentricity, min_solidity, max_solidity, min_extent, max_extent, min_compactness, \
-max_convexity_deficit : float, optional
-        Bounds of ratios, from 0 to 1.
-    min_area : {"median", "median_div2"} or float, optional
-        The median area of all regions or half of it; a number from 0 to 100 is a *percentile*
-        of the areas, a larger one mask pixels. For a floor below 100 pixels use
-        `min_absolute_area`.
-    min_absolute_area, max_area : float, optional
-        In mask pixels.
-    max_perimeter_area_ratio : float, optional
-        Bound of perimeter / sqrt(area).
-    area_std_filter : float, optional
+    max_eccentricity : float from 0 to 1, optional
+        Reject more elongated cells; 0 is a circle, 1 a line. Typical cells: up to 0.95.
+    min_area : {"median", "median_div2"} or float from 0, default "median_div2"
+        Reject smaller cells: 'median', 'median_div2' (half the median), a number from 0 to 100 =
+        that PERCENTILE of the areas, a larger number = pixels. For a floor below 100 pixels use
+        min_absolute_area.
+    min_absolute_area : float from 0, default 50
+        Reject debris: fewer pixels than this, whatever the other cells are.
+    max_area : float from 0, optional
+        Reject larger cells, in pixels.
+    min_solidity : float from 0 to 1, optional
+        Reject concave cells, by area / area of the convex hull. Typical cells: 0.7 to 0.9.
+    max_solidity : float from 0 to 1, optional
+        Reject cells that are too convex. Above 0.98: suspiciously smooth.
+    min_extent : float from 0 to 1, optional
+        Reject cells that fill little of their bounding box. Below 0.3: thin.
+    max_extent : float from 0 to 1, optional
+        Reject rectangular cells, by area / area of the bounding box. Typical cells: 0.5 to 0.8.
+    min_compactness : float from 0 to 1, optional
+        Reject irregular cells, by 4 pi area / perimeter^2. Typical: 0.6 to 0.8; below 0.5
+        irregular.
+    max_convexity_deficit : float from 0 to 1, default 0.2
+        Reject half-moons, by 1 - solidity. Normal cells: 0.05 to 0.15; half-moons above 0.20.
+    max_perimeter_area_ratio : float from 0, optional
+        Reject ragged cells, by perimeter / sqrt(area). Typical: 3.5 to 5.0; fragmented above 6.0.
+    area_std_filter : float above 0, optional
         Reject areas further from the mean than this many population standard deviations.
     save_debug : bool or path
         Write a picture of survivors and rejected regions: True writes ``cleaned_mask.png``

@@ -346,6 +346,8 @@ class PostSegmentation:
         ------
         RuntimeError
             Without masks, and when no region survives. After an error the object is as before.
+        TypeError, ValueError
+            When a hook returns what it must not; the message names the hook.
         """
         from postseg.elements import build
 
@@ -416,7 +418,14 @@ class PostSegmentation:
         Returns
         -------
         (H, W) int32 array
-            See `postseg.filter_cell_by_regionprops`.
+            See `postseg.filter_cell_by_regionprops`: survivors, renumbered 1..n. All zeros, with a
+            warning, when nothing survives.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an image that is no 2-D label image, impossible thresholds, and what `rejections`
+            must not return.
         """
         config = self.filter_config.replace(**thresholds)
         with self._turn.lock, limited(self.n_jobs):
@@ -446,6 +455,8 @@ class PostSegmentation:
         ------
         RuntimeError
             Before `process_masks_to_shapes` has run, and where no cell is left.
+        ValueError
+            When `annotates` is neither.
         """
         if annotates not in ("labels", "shapes"):
             raise ValueError(f"annotates is {annotates!r}; choose 'labels' or 'shapes'.")
@@ -498,6 +509,9 @@ class PostSegmentation:
         ------
         RuntimeError
             Without masks, and where a subclass overrides `filter_cell_by_regionprops`.
+        TypeError, ValueError
+            For impossible thresholds, and what `rejections` must not return. After an error the
+            object is as before.
         """
         with self._step():
             measured = self._measure_input()
@@ -519,13 +533,21 @@ class PostSegmentation:
         field : str
             A field of `FilterConfig`; the others stay as they are in `filter_config`.
         values : iterable
-            Values to try.
+            Values to try: of areas in mask pixels, as in `FilterConfig`.
 
         Returns
         -------
         DataFrame
             Indexed by ``value``: regions ``kept`` and ``rejected``, and the region numbers that
             flip against `filter_config`: ``gained`` (kept now, by that value) and ``lost``.
+
+        Raises
+        ------
+        RuntimeError
+            Without masks, and where a subclass overrides `filter_cell_by_regionprops`.
+        TypeError, ValueError
+            When there is no such field, for an impossible value, and for what `rejections` must not
+            return.
         """
         with self._step():
             measured, config, values = self._measure_input(), self.filter_config, list(values)
@@ -550,8 +572,16 @@ class PostSegmentation:
     def to_spatialdata(self) -> SpatialData:
         """Put labels, shapes and table, made where they are not yet, into a SpatialData object.
 
-        Elements: `label_name`, `shape_name` and ``<label_name>_table``, which annotates the
-        shapes.
+        Returns
+        -------
+        SpatialData
+            Elements `label_name`, `shape_name` and ``<label_name>_table``, which annotates the
+            shapes, in the coordinate systems ``"global"`` and ``"image"``.
+
+        Raises
+        ------
+        RuntimeError
+            Without masks, and where no cell is left.
         """
         from postseg.elements import build
 
@@ -560,10 +590,22 @@ class PostSegmentation:
     def add_to(self, sdata: SpatialData) -> SpatialData:
         """Add labels, shapes and table to a SpatialData object, all or none, and return it.
 
+        Parameters
+        ----------
+        sdata : SpatialData
+            Is changed.
+
+        Returns
+        -------
+        SpatialData
+            The same object.
+
         Raises
         ------
         ValueError
             When it has an element of one of the names.
+        RuntimeError
+            Without masks, and where no cell is left.
         """
         from postseg.elements import build
 
@@ -628,6 +670,8 @@ class PostSegmentation:
             When the name ends in none of these, or the masks are read from there.
         OSError
             When the path exists, or cannot be written to.
+        RuntimeError
+            Without masks, and where no cell is left.
         """
         from postseg.files import export
 
@@ -652,7 +696,12 @@ class PostSegmentation:
         Returns
         -------
         Verification
-            See `postseg.verify.verification.verify_elements`.
+            See `postseg.verify.verification.verify_elements`; offsets in pixels of the labels.
+
+        Raises
+        ------
+        RuntimeError
+            Without masks, and where no cell is left.
         """
         from postseg.verify.verification import verify_elements
 
@@ -674,6 +723,11 @@ class PostSegmentation:
             - labels ``<label_name>_rejected``: the rejected regions, numbered as in `regions`,
               with reason and metrics; not where a subclass filters in its own way;
             - shapes `shape_name`: the outlines.
+
+        Raises
+        ------
+        RuntimeError
+            Without masks, and where no cell is left.
         """
         from postseg.show import napari
 
@@ -726,6 +780,11 @@ class PostSegmentation:
         image : array_like, optional
             As for `plot_filter`.
 
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Regions kept against the threshold, areas in mask pixels.
+
         Raises
         ------
         ValueError
@@ -749,6 +808,11 @@ class PostSegmentation:
             How many cells at most.
         image : array_like, optional
             As for `plot_filter`.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Each cell with its region number and the value that it was judged by.
 
         Raises
         ------
@@ -823,7 +887,7 @@ class PostSegmentation:
         Parameters
         ----------
         regions : DataFrame
-            All regions, as from `measure_regions`.
+            All regions, as from `measure_regions`: lengths in mask pixels. A copy.
 
         Returns
         -------
@@ -834,12 +898,37 @@ class PostSegmentation:
 
     @staticmethod
     def masks_to_polygons(seg_masks: Any, factor_rescale: int) -> list[shapely.Polygon]:
-        """Outline every cell: see `postseg.masks_to_polygons`."""
+        """Outline every cell: a hook, by default `postseg.masks_to_polygons`.
+
+        Parameters
+        ----------
+        seg_masks : (H, W) array
+            Label image.
+        factor_rescale : int
+            Coordinates are multiplied by it, about (0, 0); 0 means as they are.
+
+        Returns
+        -------
+        list of Polygon
+            One per label, in ascending order of the labels: (x, y) in pixels of the enlarged
+            image, y down.
+        """
         return outlines.masks_to_polygons(seg_masks, factor_rescale)
 
     @staticmethod
     def mirror_y0(geom: Any) -> Any:
-        """Mirror (x, y) -> (x, -y) a Polygon or an array of them; return the rest unchanged."""
+        """Mirror polygons at the x axis, (x, y) -> (x, -y): a hook.
+
+        Parameters
+        ----------
+        geom : Polygon, or array of geometries
+            What `masks_to_polygons` returned.
+
+        Returns
+        -------
+        Polygon or array
+            Mirrored; geometries of any other type unchanged.
+        """
         return outlines.mirror_y0(geom)
 
     # ---- how

@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 from postseg.files.export import FORMATS
-from postseg.filtering.config import FilterConfig, rules
+from postseg.filtering.config import FilterConfig, range_of, rules
 
 
 class ThresholdCommand(click.Command):
@@ -20,12 +20,20 @@ class ThresholdCommand(click.Command):
         thresholds: list[tuple[str, str]] = []
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
-            if record is not None:
-                (thresholds if param.name in FilterConfig.model_fields else options).append(record)
+            if record is not None and param.name in FilterConfig.model_fields:
+                names, text = record
+                thresholds.append((names, f"{text}  [{_allowed(param.name, param.default)}]"))
+            elif record is not None:
+                options.append(record)
         with formatter.section("Options"):
             formatter.write_dl(options, col_max=34)
         with formatter.section("Thresholds: override --config; 'none' switches a test off"):
             formatter.write_dl(thresholds, col_max=34)
+
+
+def _allowed(threshold: str, default: Any) -> str:
+    """What a threshold may be, and what it is where nothing is said."""
+    return range_of(threshold) + ("" if default is None else f"; default: {default}")
 
 
 class RunCommand(ThresholdCommand):
@@ -66,7 +74,6 @@ def threshold_options(command: Callable[..., None]) -> Callable[..., None]:
             type=_parser(words),
             metavar="|".join([*words, "NUMBER"]),
             default=field.default,
-            show_default=field.default is not None,
             help=field.description,
         )(command)
     return command

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import json
 import reprlib
+import textwrap
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
@@ -81,7 +83,8 @@ class FilterConfig(BaseModel):
 
     max_eccentricity: _Ratio = Field(
         default=None,
-        description="Reject more elongated cells; 0 is a circle, 1 a line. Up to 0.95.",
+        description="Reject more elongated cells; 0 is a circle, 1 a line. Typical cells: up to "
+        "0.95.",
     )
     min_area: _MinArea = Field(
         default="median_div2",
@@ -95,7 +98,9 @@ class FilterConfig(BaseModel):
     )
     max_area: _Area = Field(default=None, description="Reject larger cells, in pixels.")
     min_solidity: _Ratio = Field(
-        default=None, description="Reject concave cells. Typical cells: 0.7 to 0.9."
+        default=None,
+        description="Reject concave cells, by area / area of the convex hull. Typical cells: 0.7 "
+        "to 0.9.",
     )
     max_solidity: _Ratio = Field(
         default=None,
@@ -106,22 +111,29 @@ class FilterConfig(BaseModel):
         description="Reject cells that fill little of their bounding box. Below 0.3: thin.",
     )
     max_extent: _Ratio = Field(
-        default=None, description="Reject rectangular cells. Typical cells: 0.5 to 0.8."
+        default=None,
+        description="Reject rectangular cells, by area / area of the bounding box. Typical cells: "
+        "0.5 to 0.8.",
     )
     min_compactness: _Ratio = Field(
         default=None,
-        description="Reject irregular cells. Typical: 0.6 to 0.8; below 0.5 irregular.",
+        description="Reject irregular cells, by 4 pi area / perimeter^2. Typical: 0.6 to 0.8; "
+        "below 0.5 irregular.",
     )
     max_convexity_deficit: _Ratio = Field(
         default=0.20,
-        description="Reject half-moons. Normal cells: 0.05 to 0.15; half-moons above 0.20.",
+        description="Reject half-moons, by 1 - solidity. Normal cells: 0.05 to 0.15; half-moons "
+        "above 0.20.",
     )
     max_perimeter_area_ratio: _Area = Field(
-        default=None, description="Reject ragged cells. Typical: 3.5 to 5.0; fragmented above 6.0."
+        default=None,
+        description="Reject ragged cells, by perimeter / sqrt(area). Typical: 3.5 to 5.0; "
+        "fragmented above 6.0.",
     )
     area_std_filter: _Sigmas = Field(
         default=None,
-        description="Reject areas further from the mean than this many standard deviations.",
+        description="Reject areas further from the mean than this many population standard "
+        "deviations.",
     )
 
     @model_validator(mode="before")
@@ -158,7 +170,23 @@ class FilterConfig(BaseModel):
         return [(name, int(value) if _is_whole(value) else value) for name, value in changed]
 
     def replace(self, **thresholds: Any) -> Self:
-        """Return a copy with some thresholds changed, checked like a new one."""
+        """Return a copy with some thresholds changed, checked like a new one.
+
+        Parameters
+        ----------
+        **thresholds
+            Fields with their new values.
+
+        Returns
+        -------
+        FilterConfig
+            The copy.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            A ``ValueError`` that names the field, the value and what is allowed.
+        """
         return type(self)(**{**dict(self), **thresholds})
 
     @classmethod
@@ -166,6 +194,16 @@ class FilterConfig(BaseModel):
         """Read thresholds from a TOML or JSON file; what it leaves out keeps its default.
 
         ``"none"`` switches a test off (in JSON ``null`` does too). The text is UTF-8.
+
+        Parameters
+        ----------
+        path : path
+            A ``.toml`` or ``.json`` file.
+
+        Returns
+        -------
+        FilterConfig
+            Its thresholds.
 
         Raises
         ------
@@ -213,6 +251,13 @@ def limits(field: str) -> dict[str, float]:
     return {name: value for limit in found for name, value in asdict(limit).items()}
 
 
+def range_of(field: str) -> str:
+    """The same in words: ``from 0 to 1``."""
+    found = limits(field)
+    low = f"above {found['gt']:g}" if "gt" in found else f"from {found['ge']:g}"
+    return f"{low} to {found['le']:g}" if "le" in found else low
+
+
 def rules(field: str) -> list[str]:
     """The words that a threshold may be instead of a number."""
     parts = _parts(FilterConfig.model_fields[field].annotation)
@@ -224,6 +269,34 @@ def _parts(annotation: Any) -> Iterator[Any]:
     yield annotation
     for part in get_args(annotation):
         yield from _parts(part)
+
+
+def describe_thresholds() -> str:
+    """The thresholds as parameters of a docstring: what each is for, its range and default."""
+    entries = []
+    for name, field in FilterConfig.model_fields.items():
+        words = ", ".join(f'"{rule}"' for rule in rules(name))
+        kinds = [f"{{{words}}}"] * bool(words) + [f"float {range_of(name)}"]
+        default = f'"{field.default}"' if isinstance(field.default, str) else field.default
+        default = "optional" if default is None else f"default {default}"
+        entries.append(f"{name} : {' or '.join(kinds)}, {default}")
+        entries += textwrap.wrap(
+            field.description or "", 96, initial_indent="    ", subsequent_indent="    "
+        )
+    return "\n".join(entries)
+
+
+# as people call it: pydantic's own signature spells out every validator
+FilterConfig.__signature__ = inspect.Signature(
+    [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=field.default)
+        for name, field in FilterConfig.model_fields.items()
+    ]
+)
+if FilterConfig.__doc__:  # python -OO has none
+    _before, _heading, _after = inspect.cleandoc(FilterConfig.__doc__).partition("Raises\n")
+    _parameters = f"Parameters\n----------\n{describe_thresholds()}\n\n"
+    FilterConfig.__doc__ = _before + _parameters + _heading + _after
 
 
 def in_one_line(error: ValidationError) -> str:

@@ -46,6 +46,7 @@ class FilterReport:
         By which rule.
     statistics_all, statistics_passed : DataFrame
         One row per metric: min, max, mean, median, population std, and for some two quantiles.
+        Lengths and areas in mask pixels.
     """
 
     total: int
@@ -63,7 +64,14 @@ class FilterReport:
         return 100 * self.passed / self.total if self.total else 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers, strings and dicts, fit for JSON; undefined values are None."""
+        """Return the report as plain data.
+
+        Returns
+        -------
+        dict
+            Numbers, strings and dicts, fit for JSON: counts, thresholds, and by ``metrics`` the
+            statistics. Undefined values are None.
+        """
         return {
             "total": self.total,
             "passed": self.passed,

@@ -99,7 +99,7 @@ class Sheet:
         width, height = np.ceil(np.max(ends, axis=0)) + GAP + (shift, 0)
         self.figure.set_size_inches(width / DPI, height / DPI)
         for axes, (left, top, inner_width, inner_height) in self._boxes:
-            # a hair less: matplotlib before 3.11 enlarges an image of 300.00000000000006 pixels to 301
+            # a hair less: of 300.00000000000006 pixels matplotlib before 3.11 makes 301
             inner = (inner_width - 1e-6, inner_height - 1e-6)
             box = (left + shift, height - top - inner_height, *inner)
             axes.set_position(np.divide(box, (width, height, width, height)))  # type: ignore[arg-type]

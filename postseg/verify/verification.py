@@ -67,7 +67,13 @@ class Verification:
         return bool(self.summary["ok"])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the summary, and as ``disagreeing`` the cells with a problem, fit for JSON."""
+        """Return the outcome as plain data.
+
+        Returns
+        -------
+        dict
+            `summary`, and as ``disagreeing`` the rows of `cells` with a problem; fit for JSON.
+        """
         bad = self.cells[self.cells["problem"] != ""].reset_index()
         bad = bad.astype(object).where(bad.notna(), None)
         return {**self.summary, "disagreeing": bad.to_dict("records")}
@@ -201,6 +207,13 @@ def verify_store(
     -------
     Verification
         What was found.
+
+    Raises
+    ------
+    OSError
+        When there is no such store, or it is damaged.
+    ValueError
+        When it is not clear which elements are meant, and as by `verify_elements`.
     """
     from postseg.elements.store import read_elements
 
