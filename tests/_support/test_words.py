@@ -89,4 +89,4 @@ def test_no_other_module_has_its_own_way_with_numbers_and_names(path):
 
 
 def test_it_imports_nothing_of_the_package():
-    assert "postseg" not in (ROOT / "words.py").read_text(encoding="utf-8")
+    assert "postseg" not in (ROOT / "_support/words.py").read_text(encoding="utf-8")

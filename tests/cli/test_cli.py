@@ -399,8 +399,8 @@ def test_without_matplotlib_the_debug_image_is_refused_before_any_work(folder, m
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     for name in [name for name in sys.modules if name.startswith("matplotlib.")]:
         monkeypatch.setitem(sys.modules, name, None)
-    for name in ("plotting", "sheet", "charts"):
-        monkeypatch.delitem(sys.modules, f"postseg.{name}", raising=False)
+    for name in ("figures", "sheet", "charts"):
+        monkeypatch.delitem(sys.modules, f"postseg.show.{name}", raising=False)
     monkeypatch.setattr(
         "postseg.files.read.read_label_image", lambda *_, **__: pytest.fail("was read")
     )

@@ -213,8 +213,8 @@ def test_a_missing_library_is_named_before_any_work(folder, monkeypatch, library
     for name in [name for name in sys.modules if name.split(".")[0] == library]:
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setitem(sys.modules, library, None)
-    for name in ("page", "plotting", "sheet", "charts", "illustrating"):
-        monkeypatch.delitem(sys.modules, f"postseg.{name}", raising=False)
+    for name in ("page.render", "page.pictures", "figures", "sheet", "charts"):
+        monkeypatch.delitem(sys.modules, f"postseg.show.{name}", raising=False)
     monkeypatch.setattr(
         "postseg.files.read.read_label_image", lambda *_, **__: pytest.fail("was read")
     )
