@@ -12,7 +12,7 @@ from drawing import OFF
 from skimage.data import immunohistochemistry
 from tampering import tissue
 
-from postseg import PostSegmentation, filtering
+from postseg import PostSegmentation, processor
 from postseg.demo import segment_nuclei
 from postseg.restoring import restore
 
@@ -86,8 +86,8 @@ def test_each_value_is_filtered_by_only_where_a_subclass_had_reasons(
 ):
     post = written(tmp_path / "s.zarr", kind=kind)
     restored, calls = restore(tmp_path / "s.zarr"), []
-    original = filtering.find_failures
-    monkeypatch.setattr(filtering, "find_failures", lambda *a: calls.append(1) or original(*a))
+    original = processor.find_failures
+    monkeypatch.setattr(processor, "find_failures", lambda *a: calls.append(1) or original(*a))
     sweep = restored.threshold_sweep("max_eccentricity", [0.6, 0.8])
     assert len(calls) == times  # the one is by today's thresholds
     expected = post.threshold_sweep("max_eccentricity", [0.6, 0.8])

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from page_samples import ALL_ON, cells, filtered
 from strategies import canvases, thresholds
 
-from postseg import FilterConfig, PostSegmentation, measure_regions
+from postseg import FilterConfig, PostSegmentation, measure_regions, processor
 from postseg.filtering import criteria
-from postseg.filtering import run as filtering
 from postseg.filtering.criteria import rejections
 from postseg.filtering.metrics import METRICS
 from postseg.filtering.sweep import sweep, window
@@ -232,9 +231,9 @@ def test_metrics_that_are_undefined_are_kept_by_a_search_too(field):
 def test_nothing_is_filtered_to_count_but_once(monkeypatch):
     post = filtered(cells(60))
     calls = []
-    find_failures = filtering.find_failures
+    find_failures = processor.find_failures
     monkeypatch.setattr(
-        filtering, "find_failures", lambda *args: calls.append(1) or find_failures(*args)
+        processor, "find_failures", lambda *args: calls.append(1) or find_failures(*args)
     )
     post.plot_sweep("max_area")
     assert len(calls) == 1
