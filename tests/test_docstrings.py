@@ -6,12 +6,12 @@ import re
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from postseg.config import describe_thresholds, limits, range_of, rules
-from postseg.verification import Verification, verify_elements, verify_store
 
 import postseg
 from postseg import FilterConfig, FilterReport, PostSegmentation, filter_cell_by_regionprops
-from postseg.cli import report, run
+from postseg.cli.main import report, run
+from postseg.filtering.config import describe_thresholds, limits, range_of, rules
+from postseg.verify.verification import Verification, verify_elements, verify_store
 
 FUNCTIONS = [
     *(getattr(postseg, name) for name in postseg.__all__ if name[0].islower()),
