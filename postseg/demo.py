@@ -48,6 +48,10 @@ def run_demo(output: Path, *, verbose: bool = True, overwrite: bool = False) -> 
     OSError
         When an output exists, or cannot be written.
     """
+    # without matplotlib or Jinja2 these say what to install
+    import postseg.show.figures
+    import postseg.show.page.render  # noqa: F401
+
     files = [output / name for name in ("nuclei.zarr", "filter.png", "report.html")]
     if not output.exists():
         check_outside_of_stores(output)

@@ -2,6 +2,7 @@
 
 import doctest
 
+import dask.array as da
 import geopandas as gpd
 import numpy as np
 import pandas as pd
@@ -218,3 +219,10 @@ def test_the_error_says_how_to_look_at_what_was_rejected():
         post.refilter()
     assert post.plot_filter().texts[0].get_text() == "0 of 1 regions passed (0.0%)"
     assert post.filter_report.total == 1
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_the_index_of_polygons_is_of_one_type(lazy):
+    image = da.from_array(MASKS.astype(np.uint8)) if lazy else MASKS.astype(np.uint8)
+    _, gdf, shapes = PostSegmentation(image, verbose=False).process_masks_to_shapes()
+    assert gdf.index.dtype == shapes.index.dtype == np.int64

@@ -66,6 +66,9 @@ def report(
     filter_config = read_config(config) if config else None
     check_suffix(output, "--output", ".html")
     check_places([source, image, config], [output], overwrite)
+    # without matplotlib or Jinja2 these say what to install
+    import postseg.show.figures
+    import postseg.show.page.render  # noqa: F401
 
     with step(f"Reading {source}", quiet):
         tissue = None

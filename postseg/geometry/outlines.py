@@ -225,4 +225,6 @@ def to_geodataframe(
 ) -> gpd.GeoDataFrame:
     """Table of polygons: columns `name` (``cell_<label>``) and ``geometry``, index = labels."""
     names = [f"cell_{label}" for label in labels.tolist()]
-    return gpd.GeoDataFrame({name: names, "geometry": geometry}, index=labels)
+    # of one type, whatever the labels came from
+    index = labels.astype(np.int64, copy=False)
+    return gpd.GeoDataFrame({name: names, "geometry": geometry}, index=index)
