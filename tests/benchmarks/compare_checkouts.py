@@ -140,8 +140,11 @@ def _geometry(shapes) -> str:
 
 def _page(post) -> str:
     """The report page without the time and the version that it names."""
+    import matplotlib
+
     import postseg
 
+    matplotlib.rcParams["svg.hashsalt"] = "the same ids in both"
     with tempfile.TemporaryDirectory() as folder:
         post.write_report(Path(folder) / "page.html", source="masks")
         text = (Path(folder) / "page.html").read_text(encoding="utf-8")
