@@ -1,4 +1,4 @@
-"""Make the pictures of the README from the demo, by `python .github/pictures.py`.
+"""Make the pictures of the README and of `docs/` from the demo, by `python .github/pictures.py`.
 
 Needs the extra ``plot``; the picture of the report page needs Chromium too.
 """

@@ -1,5 +1,5 @@
 """Lets ``python -m postseg`` do what ``postseg`` does."""
 
-from postseg.cli import main
+from postseg.cli.main import main
 
 main()

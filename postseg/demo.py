@@ -13,7 +13,7 @@ from skimage.measure import label
 from skimage.segmentation import watershed
 
 from postseg import PostSegmentation
-from postseg.replacing import check_outside_of_stores, check_target, replacing
+from postseg._support.atomic import check_outside_of_stores, check_target, replacing
 
 
 def segment_nuclei(image: NDArray[np.uint8]) -> NDArray[np.int32]:
@@ -48,8 +48,9 @@ def run_demo(output: Path, *, verbose: bool = True, overwrite: bool = False) -> 
     OSError
         When an output exists, or cannot be written.
     """
-    import postseg.page
-    import postseg.plotting  # noqa: F401  without matplotlib or Jinja2 these say what to install
+    # without matplotlib or Jinja2 these say what to install
+    import postseg.show.figures
+    import postseg.show.page.render  # noqa: F401
 
     files = [output / name for name in ("nuclei.zarr", "filter.png", "report.html")]
     if not output.exists():

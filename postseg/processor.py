@@ -3,29 +3,116 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast, overload
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from postseg import criteria, filtering, polygons
-from postseg.coordinates import Matrix, labels_systems, matrix_of, shapes_systems
-from postseg.handover import HandOver
-from postseg.images import encode, last_row
-from postseg.label_image import LabelImage, as_label_image, is_lazy
-from postseg.parallel import limited
-from postseg.review import Review
-from postseg.runs import Runs
+from postseg._support.atomic import check_target, replacing
+from postseg._support.checks import check_factor, check_name, check_names, check_origin
+from postseg._support.progress import bar, shown_by
+from postseg._support.threads import check_n_jobs, limited
+from postseg._support.words import preformatted
+from postseg.elements.table import INSTANCE_KEY, cell_rows, centroids
+from postseg.filtering import criteria
+from postseg.filtering.config import FilterConfig, check_config, suggestion
+from postseg.filtering.metrics import measure_regions
+from postseg.filtering.report import FilterReport
+from postseg.filtering.run import (
+    FilterRun,
+    Measured,
+    apply_filter,
+    find_failures,
+    measure_masks,
+    why_nothing_passed,
+)
+from postseg.filtering.sweep import Sweep, Window, sweep, window
+from postseg.functions import DebugImage, save_picture
+from postseg.geometry import outlines
+from postseg.geometry.placement import Matrix, labels_systems, matrix_of, shapes_systems
+from postseg.raster.images import encode, last_row
+from postseg.raster.label_image import (
+    LabelImage,
+    as_label_image,
+    check_values,
+    is_lazy,
+    read_only,
+)
+from postseg.raster.runs import Runs
+from postseg.raster.sources import files_behind
+from postseg.results import MADE, Held, Turn
 
 if TYPE_CHECKING:
+    import dask.array as da
     import geopandas as gpd
     import shapely
     import xarray as xr
+    from anndata import AnnData
+    from matplotlib.figure import Figure
+    from spatialdata import SpatialData
+
+    from postseg.show.pictures import Scene
+    from postseg.verify.verification import Verification
+
+T = TypeVar("T")
+
+_SETTINGS = (  # keywords of the constructor
+    *("masks", "factor_rescale", "label_name", "shape_name", "origin", "filter_config"),
+    *("verbose", "save_debug", "n_jobs", "progress"),
+)
 
 
-class PostSegmentation(Review, HandOver):
+class Setting(Generic[T]):
+    """An attribute that is checked when it is assigned, and drops the results it outdates."""
+
+    def __init__(self, check: Callable[[Any], T], default: Any, doc: str, drops: bool = False):
+        self._check, self._default, self._drops = check, check(default), drops
+        self.__doc__ = doc
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._slot = f"_{name}"
+
+    @overload
+    def __get__(self, post: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, post: PostSegmentation, owner: type) -> T: ...
+    def __get__(self, post: PostSegmentation | None, owner: type) -> Self | T:
+        # from the class where nothing was assigned: as in a subclass that forgot our __init__
+        return self if post is None else vars(post).get(self._slot, self._default)
+
+    def __set__(self, post: PostSegmentation, value: Any) -> None:
+        with post._turn.lock:
+            vars(post)[self._slot] = self._check(value)
+            if self._drops:
+                post._forget_elements()
+
+
+class Result(Generic[T]):
+    """An attribute that a step sets; part of `Held`, so that an error takes it back."""
+
+    def __init__(self, doc: str):
+        self.__doc__ = doc
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, post: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, post: PostSegmentation, owner: type) -> T | None: ...
+    def __get__(self, post: PostSegmentation | None, owner: type) -> Self | T | None:
+        return self if post is None else getattr(post._held, self._name)
+
+    def __set__(self, post: PostSegmentation, value: T | None) -> None:
+        post._hold(**{self._name: value})
+
+
+class PostSegmentation:
     """Refine a label image and turn it into SpatialData elements that agree with each other.
 
     Parameters
@@ -89,6 +176,155 @@ class PostSegmentation(Review, HandOver):
     ...         return failed
     """
 
+    # Values at class level serve subclasses that set attributes and never call our __init__.
+    _held = Held()
+    _label_name = "labels"
+    _shape_name: str | None = None
+    _filter_config = FilterConfig()
+    verbose: bool = True
+    save_debug: DebugImage = False
+    progress: bool = False
+
+    factor_rescale = Setting(
+        check_factor, 1, "How many times smaller the masks are than the image.", drops=True
+    )
+    origin = Setting(
+        check_origin,
+        (0, 0),
+        "Row and column of the tile's first pixel in its slide, in mask pixels.",
+        drops=True,
+    )
+    n_jobs = Setting(
+        lambda n_jobs: check_n_jobs(n_jobs, "n_jobs"), None, "Threads to use; -1 for all CPUs."
+    )
+
+    gdf_polygons = Result["gpd.GeoDataFrame"]("Polygons by label, with ``cell_id``.")
+    shapes_model = Result["gpd.GeoDataFrame"]("The SpatialData shapes element.")
+    labels_model = Result["xr.DataArray | xr.DataTree"]("The SpatialData labels element.")
+    table = Result["AnnData"]("The table of `process_table`.")
+    filter_report = Result[FilterReport]("Outcome of the last filter run.")
+    regions = Result[pd.DataFrame](
+        "Audit table of the last filter run: a copy, to be sorted and added to at will."
+    )
+
+    def __init__(
+        self,
+        masks: Any = None,
+        factor_rescale: int = 1,
+        label_name: str = "labels",
+        *,
+        shape_name: str | None = None,
+        origin: tuple[float, float] = (0, 0),
+        filter_config: FilterConfig | Mapping[str, Any] | None = None,
+        verbose: bool = True,
+        save_debug: DebugImage = False,
+        n_jobs: int | None = None,
+        progress: bool = False,
+        **others: Any,
+    ) -> None:
+        following = type(self).__mro__[type(self).__mro__.index(PostSegmentation) + 1]
+        if others and following is object:
+            name = next(iter(others))
+            raise TypeError(
+                f"{type(self).__name__} has no setting {name!r}{suggestion(name, _SETTINGS)}"
+            )
+        super().__init__(**others)  # the next class of a subclass with several bases
+        self.masks = masks
+        self.factor_rescale = factor_rescale
+        self.label_name = label_name
+        self.shape_name = shape_name
+        self.origin = origin
+        self.filter_config = filter_config
+        self.verbose = verbose
+        self.save_debug = save_debug
+        self.n_jobs = n_jobs
+        self.progress = progress
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_own_turn"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if self._held.input is not None:
+            self._hold(input=read_only(self._held.input))  # which copies forget
+
+    def __repr__(self) -> str:
+        heading = f"{type(self).__name__} {self.label_name!r}, factor {self.factor_rescale}"
+        return "\n  ".join([heading, *str(self._held).splitlines()])
+
+    def _repr_html_(self) -> str:
+        return preformatted(repr(self))
+
+    # ---- what it holds
+
+    @property
+    def masks(self) -> LabelImage | None:
+        """The label image as it stands: as assigned, or the survivors once the filter has run.
+
+        It is read once, by the first step that needs it: to have an edit in place seen, assign
+        the array again.
+        """
+        return self._held.masks
+
+    @masks.setter
+    def masks(self, masks: Any) -> None:
+        if masks is None:
+            held = Held()
+        else:
+            masks = as_label_image(masks)
+            check_values(masks)
+            held = Held(read_only(masks), masks=masks)
+        with self._turn.lock:
+            self._held = held
+
+    @property
+    def input_masks(self) -> LabelImage | None:
+        """The label image that the filter reads, read-only: as it was assigned to `masks`.
+
+        In `rejections` it is the image that is being filtered, the one whose regions are asked
+        about, whereas `masks` may be the survivors of the last run.
+        """
+        under_test = self._turn.under_test
+        return self._held.input if under_test is None else under_test
+
+    @property
+    def label_name(self) -> str:
+        """Name of the labels element."""
+        return self._label_name
+
+    @label_name.setter
+    def label_name(self, name: str) -> None:
+        check_name(name, "label_name")
+        check_names(name, self._shape_name)
+        with self._turn.lock:
+            self._label_name = name
+            self._hold(labels_model=None, table=None)
+
+    @property
+    def shape_name(self) -> str:
+        """Name of the shapes element; `label_name` with ``_shapes`` where none was given."""
+        return self._shape_name or f"{self.label_name}_shapes"
+
+    @shape_name.setter
+    def shape_name(self, name: str | None) -> None:
+        if name is not None:
+            check_name(name, "shape_name")
+            check_names(self.label_name, name)
+        with self._turn.lock:
+            self._shape_name = name
+            self._hold(table=None)
+
+    @property
+    def filter_config(self) -> FilterConfig:
+        """Thresholds; during a filter run, the ones in force."""
+        return self._filter_config
+
+    @filter_config.setter
+    def filter_config(self, config: FilterConfig | Mapping[str, Any] | None) -> None:
+        checked = check_config(config)
+        with self._turn.lock:
+            self._filter_config = checked
+
     # ---- the steps
 
     def process_masks_to_shapes(
@@ -110,8 +346,10 @@ class PostSegmentation(Review, HandOver):
         ------
         RuntimeError
             Without masks, and when no region survives. After an error the object is as before.
+        TypeError, ValueError
+            When a hook returns what it must not; the message names the hook.
         """
-        from postseg import elements
+        from postseg.elements import build
 
         with self._step() as input_masks:
             self._hold(last=None, filter_report=None, regions=None)
@@ -122,9 +360,9 @@ class PostSegmentation(Review, HandOver):
             labels, geometry, shift = self._outline(masks, runs)
             self._set_masks(masks, runs, made_by, shift)
             systems = shapes_systems(*self._placing())
-            gdf_polygons = polygons.to_geodataframe(geometry, labels, "cell_id")
-            shapes_model = elements.shapes_element(
-                polygons.to_geodataframe(geometry, labels, "region"), systems
+            gdf_polygons = outlines.to_geodataframe(geometry, labels, "cell_id")
+            shapes_model = build.shapes_element(
+                outlines.to_geodataframe(geometry, labels, "region"), systems
             )
             self._hold(gdf_polygons=gdf_polygons, shapes_model=shapes_model)
             return masks, gdf_polygons, shapes_model
@@ -156,16 +394,14 @@ class PostSegmentation(Review, HandOver):
             When a label exceeds int32, as the ids of unfiltered masks may; of lazy masks when they
             are computed.
         """
-        from postseg import elements
-        from postseg.labels import enlarge_lazily
+        from postseg.elements import build
+        from postseg.raster.enlarge import enlarge_lazily
 
         with self._step():
             masks = self._masks_now()
             enlarged = enlarge_lazily(masks, self.factor_rescale)
             systems = labels_systems(*self._placing())
-            labels_model = elements.labels_element(
-                enlarged, self.label_name, systems, scale_factors
-            )
+            labels_model = build.labels_element(enlarged, self.label_name, systems, scale_factors)
             self._hold(labels_model=labels_model)
             return masks, labels_model
 
@@ -182,17 +418,466 @@ class PostSegmentation(Review, HandOver):
         Returns
         -------
         (H, W) int32 array
-            See `postseg.filter_cell_by_regionprops`.
+            See `postseg.filter_cell_by_regionprops`: survivors, renumbered 1..n. All zeros, with a
+            warning, when nothing survives.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an image that is no 2-D label image, impossible thresholds, and what `rejections`
+            must not return.
         """
         config = self.filter_config.replace(**thresholds)
         with self._turn.lock, limited(self.n_jobs):
             measured = self._measure(seg_masks)
             with self._in_force(measured.image, config):
-                filtered = filtering.apply_filter(
-                    measured, config, self.rejections, self.save_debug
-                )
+                filtered = apply_filter(measured, config, self.rejections)
             self._announce(filtered, warn=not self._turn.in_step)  # a step says so in its own way
             return filtered.masks
+
+    def process_table(self, annotates: Literal["labels", "shapes"] = "shapes") -> AnnData:
+        """Make the table of the cells, one row per label, to be joined with an element.
+
+        Parameters
+        ----------
+        annotates : {"shapes", "labels"}
+            Whether it annotates the element `shape_name` or `label_name`.
+
+        Returns
+        -------
+        AnnData
+            n_cells x 0. ``obs`` has the survivors' rows of `regions`, ``obs["label"]`` is the
+            instance id, ``obsm["spatial"]`` the centroids as (x, y) in the coordinate system
+            ``"global"``. ``uns["postseg"]`` keeps the audit of the rejected regions, see
+            `postseg.elements.audit`, unless a subclass filters in its own way.
+
+        Raises
+        ------
+        RuntimeError
+            Before `process_masks_to_shapes` has run, and where no cell is left.
+        ValueError
+            When `annotates` is neither.
+        """
+        if annotates not in ("labels", "shapes"):
+            raise ValueError(f"annotates is {annotates!r}; choose 'labels' or 'shapes'.")
+        from postseg.elements import audit, build
+
+        with self._step():
+            cells = cell_rows(self._audit())
+            if cells.empty:
+                raise RuntimeError(
+                    "No cell is left in the masks, and SpatialData has no table without rows: "
+                    "loosen the thresholds, or leave the table out."
+                )
+            systems = labels_systems(*self._placing())
+            xy = centroids(cells, systems.to_global, self.factor_rescale)
+            name = self.label_name if annotates == "labels" else self.shape_name
+            made_by, uns = self._held.made_by, {}
+            if made_by is not None:
+                uns[audit.KEY] = audit.pack(made_by, self.label_name, self.factor_rescale)
+            table = build.table_element(cells, xy, name, INSTANCE_KEY, uns)
+            self._hold(table=table)
+            return table
+
+    # ---- other thresholds
+
+    def refilter(
+        self,
+        config: FilterConfig | Mapping[str, Any] | None = None,
+        /,
+        **thresholds: Any,
+    ) -> LabelImage:
+        """Filter again with other thresholds, without reading or measuring the image again.
+
+        The thresholds become `filter_config`; `masks`, `filter_report` and `regions` follow, and
+        shapes, labels and table, which showed other masks, are made anew by their steps.
+
+        Parameters
+        ----------
+        config : FilterConfig or mapping, optional
+            Thresholds to start from; default `filter_config`.
+        **thresholds
+            Single fields that take precedence.
+
+        Returns
+        -------
+        (H, W) int32 array
+            Survivors, renumbered 1..n; now `self.masks`. All zeros, with a warning, when nothing
+            survives.
+
+        Raises
+        ------
+        RuntimeError
+            Without masks, and where a subclass overrides `filter_cell_by_regionprops`.
+        TypeError, ValueError
+            For impossible thresholds, and what `rejections` must not return. After an error the
+            object is as before.
+        """
+        with self._step():
+            measured = self._measure_input()
+            base = self.filter_config if config is None else check_config(config)
+            with self._in_force(measured.image, base.replace(**thresholds)) as in_force:
+                filtered = apply_filter(measured, in_force, self.rejections)
+            self._announce(filtered, warn=True)
+            self._set_masks(
+                filtered.masks, filtered.runs.without_background(), filtered, shift=None
+            )
+            self.filter_config = in_force
+        return filtered.masks
+
+    def threshold_sweep(self, field: str, values: Iterable[Any]) -> pd.DataFrame:
+        """Tell what other values of one threshold would keep; changes nothing.
+
+        Parameters
+        ----------
+        field : str
+            A field of `FilterConfig`; the others stay as they are in `filter_config`.
+        values : iterable
+            Values to try: of areas in mask pixels, as in `FilterConfig`.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by ``value``: regions ``kept`` and ``rejected``, and the region numbers that
+            flip against `filter_config`: ``gained`` (kept now, by that value) and ``lost``.
+
+        Raises
+        ------
+        RuntimeError
+            Without masks, and where a subclass overrides `filter_cell_by_regionprops`.
+        TypeError, ValueError
+            When there is no such field, for an impossible value, and for what `rejections` must not
+            return.
+        """
+        with self._step():
+            measured, config, values = self._measure_input(), self.filter_config, list(values)
+            kept_now = self._keeps(measured, config)
+            kept_then = self._kept(measured, config, field, values)
+            number = measured.table.index.to_numpy()
+            rows = [
+                {
+                    "value": value,
+                    "kept": int(kept.sum()),
+                    "rejected": int(kept.size - kept.sum()),
+                    "gained": number[kept & ~kept_now],
+                    "lost": number[~kept & kept_now],
+                }
+                for value, kept in zip(values, kept_then, strict=True)
+            ]
+        columns = ["value", "kept", "rejected", "gained", "lost"]
+        return pd.DataFrame(rows, columns=columns).set_index("value")
+
+    # ---- handing over
+
+    def to_spatialdata(self) -> SpatialData:
+        """Put labels, shapes and table, made where they are not yet, into a SpatialData object.
+
+        Returns
+        -------
+        SpatialData
+            Elements `label_name`, `shape_name` and ``<label_name>_table``, which annotates the
+            shapes, in the coordinate systems ``"global"`` and ``"image"``.
+
+        Raises
+        ------
+        RuntimeError
+            Without masks, and where no cell is left.
+        """
+        from postseg.elements import build
+
+        return build.spatialdata(*self._elements())
+
+    def add_to(self, sdata: SpatialData) -> SpatialData:
+        """Add labels, shapes and table to a SpatialData object, all or none, and return it.
+
+        Parameters
+        ----------
+        sdata : SpatialData
+            Is changed.
+
+        Returns
+        -------
+        SpatialData
+            The same object.
+
+        Raises
+        ------
+        ValueError
+            When it has an element of one of the names.
+        RuntimeError
+            Without masks, and where no cell is left.
+        """
+        from postseg.elements import build
+
+        labels, shapes, tables = self._elements()
+        build.add_elements(sdata, {**labels, **shapes, **tables})
+        return sdata
+
+    def write(self, path: str | PathLike[str], overwrite: bool = False) -> None:
+        """Write labels, shapes and table as a SpatialData store, completely or not at all.
+
+        Parameters
+        ----------
+        path : path
+            The store, by custom ``<name>.zarr``.
+        overwrite : bool
+            Replace an existing store, once the new one is complete, if everything in it is as
+            postseg wrote it. Other stores are never replaced: `add_to` adds to them.
+
+        Raises
+        ------
+        OSError
+            When the path exists, or cannot be written to.
+        ValueError
+            When the masks are read from there.
+        """
+        from postseg.elements import build
+
+        check_target(path, overwrite, store=True, inputs=files_behind(self.input_masks, self.masks))
+        made = self._elements()
+        with warnings.catch_warnings():
+            # anndata announces its next default at every table
+            warnings.filterwarnings("ignore", "zarr v3 autosharding")
+            build.write_store(path, *made, overwrite=overwrite)
+
+    def export(self, path: str | PathLike[str], overwrite: bool = False) -> None:
+        """Write the cells in the format that the end of the file's name stands for.
+
+        Completely or not at all; what is missing is made first by its step.
+
+        Parameters
+        ----------
+        path : path
+            A name that ends in
+
+            - ``.zarr``: the store of `write`;
+            - ``.geojson``: polygons for QuPath and Xenium Ranger, ``properties.label`` = label;
+            - ``.parquet`` or ``.geoparquet``: polygons with the survivors' rows of `regions`, as
+              GeoParquet for ``geopandas.read_parquet``, indexed by label;
+            - ``regions.parquet``, such as ``cells.regions.parquet``, or ``.csv``: the audit table,
+              all of `regions`, for ``pandas.read_parquet`` or ``read_csv(path,
+              index_col="region")``, where the empty reason of a survivor is NaN;
+            - ``.tif`` or ``.tiff``: the label image at full resolution, uint32, a tiled BigTIFF.
+
+            Polygons are in the coordinate system ``"image"``: full-resolution pixels, y down, the
+            tile at its `origin`. The label image is the tile's own.
+        overwrite : bool
+            Replace an existing output, once the new one is complete; a store as `write` does.
+
+        Raises
+        ------
+        ValueError
+            When the name ends in none of these, or the masks are read from there.
+        OSError
+            When the path exists, or cannot be written to.
+        RuntimeError
+            Without masks, and where no cell is left.
+        """
+        from postseg.files import export
+
+        if export.FORMATS[export.format_of(path)].write is None:
+            self.write(path, overwrite)
+            return
+        check_target(path, overwrite, inputs=files_behind(self.input_masks, self.masks))
+        with self._step():
+            self._elements()
+            cells = export.Cells(
+                labels=cast("da.Array", as_label_image(self.labels_model)),
+                shapes=self.shapes_model,
+                to_image=shapes_systems(*self._placing()).to_image,
+                regions=self._audit(),
+                tile=f"{self.label_name} at {self.origin}",
+            )
+            export.export(path, cells, overwrite)
+
+    def verify(self) -> Verification:
+        """Check that labels, shapes and table, made where they are not yet, agree cell by cell.
+
+        Returns
+        -------
+        Verification
+            See `postseg.verify.verification.verify_elements`; offsets in pixels of the labels.
+
+        Raises
+        ------
+        RuntimeError
+            Without masks, and where no cell is left.
+        """
+        from postseg.verify.verification import verify_elements
+
+        with self._step():
+            labels, shapes, tables = self._elements()
+            return verify_elements(*labels.values(), *shapes.values(), *tables.values())
+
+    def to_napari(self) -> list[tuple[Any, dict[str, Any], str]]:
+        """Make layers for napari, made where they are not yet, in pixels of the microscope image.
+
+        They lie over an image layer of the slide without a scale; napari is not needed for it.
+
+        Returns
+        -------
+        list of (data, kwargs, type)
+            For ``viewer.add_layer(napari.layers.Layer.create(*layer))``:
+
+            - labels `label_name`: the masks as they stand, with the survivors' metrics;
+            - labels ``<label_name>_rejected``: the rejected regions, numbered as in `regions`,
+              with reason and metrics; not where a subclass filters in its own way;
+            - shapes `shape_name`: the outlines.
+
+        Raises
+        ------
+        RuntimeError
+            Without masks, and where no cell is left.
+        """
+        from postseg.show import napari
+
+        with self._step():
+            self._elements()
+            place = napari.placing(self.factor_rescale, self.origin)
+            made = [napari.survivors(self._masks_now(), self._audit(), self.label_name, place)]
+            made_by = self._held.made_by
+            if made_by is not None:
+                made.append(napari.rejected(made_by, f"{self.label_name}_rejected", place))
+            to_image = shapes_systems(*self._placing()).to_image
+            made.append(napari.outlines(self.shapes_model, to_image, self.shape_name))
+            return made
+
+    # ---- showing what was filtered, and why; figures need the extra ``plot``
+
+    def plot_filter(self, image: Any = None) -> Figure:
+        """Draw the mask with rejected regions filled by reason, and a histogram per metric in use.
+
+        Parameters
+        ----------
+        image : (m H, m W) or (m H, m W, 3) array_like, optional
+            The microscope image, grey or RGB, m times as large as the masks; dask and xarray too.
+            Survivors are outlined on it.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Of a large mask with a closer look at one place.
+
+        Raises
+        ------
+        RuntimeError
+            Before a filter run.
+        ValueError
+            When the image does not fit the masks.
+        """
+        from postseg.show import figures
+
+        run, scene = self._scene(image)
+        return figures.draw_filter(scene, run.regions, run.report.config)
+
+    def plot_sweep(self, field: str, image: Any = None) -> Figure:
+        """Draw the survivors against a threshold, and the cells that flip near it.
+
+        Parameters
+        ----------
+        field : str
+            A field of `FilterConfig`; the others stay as they are.
+        image : array_like, optional
+            As for `plot_filter`.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Regions kept against the threshold, areas in mask pixels.
+
+        Raises
+        ------
+        ValueError
+            When there is no such field, or the image does not fit.
+        RuntimeError
+            Before a filter run.
+        """
+        from postseg.show import galleries
+
+        run, scene = self._scene(image)
+        return galleries.draw_sweep(scene, run.regions, self._sweep(run, field))
+
+    def plot_cells(self, reason: str, n: int = 24, image: Any = None) -> Figure:
+        """Draw a gallery of cells that were rejected for one reason, and of kept ones next to go.
+
+        Parameters
+        ----------
+        reason : str
+            As in `regions`.
+        n : int
+            How many cells at most.
+        image : array_like, optional
+            As for `plot_filter`.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Each cell with its region number and the value that it was judged by.
+
+        Raises
+        ------
+        ValueError
+            When there is no such reason or its test is off, and when the image does not fit.
+        TypeError
+            When `n` is no whole number.
+        RuntimeError
+            Before a filter run.
+        """
+        from postseg.show import galleries
+
+        run, scene = self._scene(image)
+        return galleries.draw_cells(scene, run.regions, run.report, reason, n)
+
+    def write_report(
+        self,
+        path: str | PathLike[str],
+        image: Any = None,
+        *,
+        title: str | None = None,
+        source: str = "",
+        overwrite: bool = False,
+    ) -> None:
+        """Write all of it as one page for a browser: pictures, thresholds, table of the rejected.
+
+        Parameters
+        ----------
+        path : path
+            The file, by custom ``<name>.html``. It needs no other file and no network.
+        image : array_like, optional
+            As for `plot_filter`.
+        title : str, optional
+            Heading; default `label_name`.
+        source : str
+            Where the label image came from.
+        overwrite : bool
+            Replace an existing file, once the new one is complete.
+
+        Raises
+        ------
+        OSError
+            When the path exists, or cannot be written to.
+        RuntimeError
+            Before a filter run.
+        ValueError
+            When the image does not fit the masks, or one of them is read from there.
+        """
+        check_target(path, overwrite, inputs=files_behind(self.input_masks, self.masks, image))
+        from postseg.show.page import pictures, render
+
+        run, scene = self._scene(image)
+        in_force = [name for name, value in run.report.config if value is not None]
+        sweeps = (self._sweep(run, field) for field in in_force)
+        shown = pictures.illustrate(scene, run.regions, run.report, sweeps)
+        text = render.render(
+            run.report,
+            run.regions,
+            shown,
+            title=title or self.label_name,
+            source=source,
+            made=datetime.now(),
+        )
+        with replacing(path, overwrite) as part:
+            part.write_text(text, encoding="utf-8")
 
     # ---- the hooks
 
@@ -202,7 +887,7 @@ class PostSegmentation(Review, HandOver):
         Parameters
         ----------
         regions : DataFrame
-            All regions, as from `measure_regions`.
+            All regions, as from `measure_regions`: lengths in mask pixels. A copy.
 
         Returns
         -------
@@ -213,15 +898,217 @@ class PostSegmentation(Review, HandOver):
 
     @staticmethod
     def masks_to_polygons(seg_masks: Any, factor_rescale: int) -> list[shapely.Polygon]:
-        """Outline every cell: see `postseg.masks_to_polygons`."""
-        return polygons.masks_to_polygons(seg_masks, factor_rescale)
+        """Outline every cell: a hook, by default `postseg.masks_to_polygons`.
+
+        Parameters
+        ----------
+        seg_masks : (H, W) array
+            Label image.
+        factor_rescale : int
+            Coordinates are multiplied by it, about (0, 0); 0 means as they are.
+
+        Returns
+        -------
+        list of Polygon
+            One per label, in ascending order of the labels: (x, y) in pixels of the enlarged
+            image, y down.
+        """
+        return outlines.masks_to_polygons(seg_masks, factor_rescale)
 
     @staticmethod
     def mirror_y0(geom: Any) -> Any:
-        """Mirror (x, y) -> (x, -y) a Polygon or an array of them; return the rest unchanged."""
-        return polygons.mirror_y0(geom)
+        """Mirror polygons at the x axis, (x, y) -> (x, -y): a hook.
+
+        Parameters
+        ----------
+        geom : Polygon, or array of geometries
+            What `masks_to_polygons` returned.
+
+        Returns
+        -------
+        Polygon or array
+            Mirrored; geometries of any other type unchanged.
+        """
+        return outlines.mirror_y0(geom)
 
     # ---- how
+
+    @property
+    def _turn(self) -> Turn:
+        turn: Turn = vars(self).setdefault("_own_turn", Turn())
+        return turn
+
+    def _hold(self, **parts: Any) -> None:
+        with self._turn.lock:
+            self._held = self._held._replace(**parts)
+
+    def _forget_elements(self) -> None:
+        self._hold(shift=None, **dict.fromkeys(MADE))
+
+    @contextmanager
+    def _step(self) -> Iterator[LabelImage]:
+        """Yield the input masks; after an error, hold what was held before."""
+        with self._turn.lock:
+            before, in_step = self._held, self._turn.in_step
+            if before.input is None:
+                raise RuntimeError(
+                    "There are no masks yet: assign the label image first, post.masks = "
+                    "label_image."
+                )
+            self._turn.in_step = True
+            try:
+                with limited(self.n_jobs), self._progress_bar(in_step):
+                    yield before.input
+            except BaseException:
+                self._held = before
+                raise
+            finally:
+                self._turn.in_step = in_step
+
+    @contextmanager
+    def _progress_bar(self, in_step: bool) -> Iterator[None]:
+        if not self.progress or in_step:
+            yield
+            return
+        with bar() as show, shown_by(show):
+            yield
+
+    @contextmanager
+    def _in_force(self, image: LabelImage, config: FilterConfig) -> Iterator[FilterConfig]:
+        """Let `rejections` see these thresholds and this image, for one call."""
+        with self._turn.lock, limited(self.n_jobs):
+            turn = self._turn
+            before = self._filter_config, turn.under_test
+            self._filter_config, turn.under_test = config, image
+            try:
+                yield config
+            finally:
+                self._filter_config, turn.under_test = before
+
+    def _set_masks(
+        self, masks: LabelImage, runs: Runs, made_by: FilterRun | None, shift: float | None
+    ) -> None:
+        """Put filtered masks in place, and drop results that no longer match them.
+
+        Masks that no filter run is known to have made, as from a filter of a subclass's own, are
+        measured.
+        """
+        held = self._held
+        if shift is None or shift != held.shift or held.runs is None or not runs.same(held.runs):
+            self._forget_elements()
+        if made_by is not None:
+            audit = made_by.regions
+        else:
+            audit = measure_regions(masks)
+            audit["label"] = audit["source_label"]
+        # the rows of the table carry the thresholds too
+        self._hold(masks=masks, runs=runs, made_by=made_by, audit=audit, shift=shift, table=None)
+
+    def _measure(self, seg_masks: Any) -> Measured:
+        """Read and measure a label image; the input masks once only."""
+        held = self._held
+        if held.measured is not None and seg_masks is held.input:
+            return held.measured
+        measured = measure_masks(seg_masks)
+        if seg_masks is held.input:
+            self._hold(measured=measured)
+        return measured
+
+    def _kept(
+        self, measured: Measured, config: FilterConfig, field: str, values: Sequence[Any]
+    ) -> Iterator[NDArray[np.bool_]]:
+        """Which of measured regions pass with each value of one threshold."""
+        found = self._window(measured, config, field, values)
+        if found is not None:
+            return found.masks()
+        return (self._keeps(measured, config.replace(**{field: value})) for value in values)
+
+    def _count_kept(
+        self, measured: Measured, config: FilterConfig, field: str, values: Sequence[Any]
+    ) -> NDArray[np.int64]:
+        """How many of them."""
+        found = self._window(measured, config, field, values)
+        if found is not None:
+            return found.counts()
+        kept = self._kept(measured, config, field, values)
+        return np.array([mask.sum() for mask in kept], dtype=np.int64)
+
+    def _window(
+        self, measured: Measured, config: FilterConfig, field: str, values: Sequence[Any]
+    ) -> Window | None:
+        """What values of one threshold keep, or None where only `rejections` can tell."""
+        if not self._rejects_by_thresholds():
+            return None
+        settings = [getattr(config.replace(**{field: value}), field) for value in values]
+        return window(field, settings, measured.table, config)
+
+    def _keeps(self, measured: Measured, config: FilterConfig) -> NDArray[np.bool_]:
+        """Which of measured regions pass with other thresholds."""
+        with self._in_force(measured.image, config):
+            failed = find_failures(measured.table, self.rejections)
+        return np.asarray(~failed.to_numpy(dtype=bool).any(axis=1))
+
+    def _measure_input(self) -> Measured:
+        """The masks as assigned, measured once."""
+        if not self._filters_by_rejections():
+            raise RuntimeError(
+                f"{type(self).__name__} overrides filter_cell_by_regionprops(), so its thresholds "
+                "cannot be tried on measured regions; override rejections() instead."
+            )
+        return self._measure(self._held.input)
+
+    def _scene(self, image: Any) -> tuple[FilterRun, Scene]:
+        """The last filter run, and what pictures of it show."""
+        from postseg.show.pictures import set_scene
+
+        run = self._last_run()
+        return run, set_scene(run.measured.runs, run.regions, image)
+
+    def _last_run(self) -> FilterRun:
+        if self._held.last is not None:
+            return self._held.last
+        if not self._filters_by_rejections():
+            raise RuntimeError(
+                f"{type(self).__name__} overrides filter_cell_by_regionprops(), so which regions "
+                "it rejected is not known; override rejections() instead."
+            )
+        raise RuntimeError(
+            "There is no filter run to show yet: run process_masks_to_shapes() or refilter() first."
+        )
+
+    def _sweep(self, run: FilterRun, field: str) -> Sweep:
+        """What other values of a threshold would have done in a filter run."""
+        measured, config = run.measured, run.report.config
+
+        def count_kept(values: Sequence[Any]) -> NDArray[np.int64]:
+            return self._count_kept(measured, config, field, values)
+
+        with self._in_force(measured.image, config):
+            failed = find_failures(measured.table, self.rejections)
+        return sweep(field, measured.table, config, failed, count_kept)
+
+    def _audit(self) -> pd.DataFrame:
+        """The audit table of the masks as they stand."""
+        if self._held.audit is None:
+            raise RuntimeError(
+                "There is no filtered table yet: run process_masks_to_shapes() or refilter() first."
+            )
+        return self._held.audit
+
+    def _elements(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        """Labels, shapes and tables by name, made where they are not yet."""
+        with self._step():
+            if self.shapes_model is None:
+                self.process_masks_to_shapes()
+            if self.labels_model is None:
+                self.process_labels()
+            if self.table is None:
+                self.process_table()
+        return (
+            {self.label_name: self.labels_model},
+            {self.shape_name: self.shapes_model},
+            {f"{self.label_name}_table": self.table},
+        )
 
     def _filter(self, input_masks: LabelImage) -> LabelImage:
         """What the filter makes of the input masks, the filter of a subclass's own too."""
@@ -233,7 +1120,7 @@ class PostSegmentation(Review, HandOver):
             )
         return masks
 
-    def _trace_back(self, masks: LabelImage) -> tuple[Runs, filtering.Filtered | None]:
+    def _trace_back(self, masks: LabelImage) -> tuple[Runs, FilterRun | None]:
         """The runs of filtered masks, and the filter run that made exactly them, if one did."""
         last = self._held.last
         if last is None:
@@ -250,17 +1137,21 @@ class PostSegmentation(Review, HandOver):
         """Label values, their polygons (scaled, mirrored, shifted to y = 0), and the shift."""
         hooks = (self.masks_to_polygons, self.mirror_y0)
         if hooks == (PostSegmentation.masks_to_polygons, PostSegmentation.mirror_y0):
-            return polygons.outline_polygons(runs, self.factor_rescale, mirrored=True)
+            return outlines.outline_polygons(runs, self.factor_rescale, mirrored=True)
         labels = np.unique(runs.label)
         unplaced = self.masks_to_polygons(masks, self.factor_rescale)
-        outlines = polygons.as_geometry(unplaced, labels, "masks_to_polygons")
-        mirrored = polygons.as_geometry(map(self.mirror_y0, outlines), labels, "mirror_y0")
-        return labels, *polygons.shift_to_y0(mirrored)
+        traced = outlines.as_geometry(unplaced, labels, "masks_to_polygons")
+        mirrored = outlines.as_geometry(map(self.mirror_y0, traced), labels, "mirror_y0")
+        return labels, *outlines.shift_to_y0(mirrored)
 
     def _filters_by_rejections(self) -> bool:
         """Whether the filter is ours, so that it does what `rejections` tells and no more."""
         own = PostSegmentation.filter_cell_by_regionprops
         return type(self).filter_cell_by_regionprops is own
+
+    def _rejects_by_thresholds(self) -> bool:
+        """Whether `rejections` is ours, so that it does what thresholds tell and no more."""
+        return getattr(self.rejections, "__func__", None) is PostSegmentation.rejections
 
     def _masks_now(self) -> LabelImage:
         masks = self.masks
@@ -272,19 +1163,20 @@ class PostSegmentation(Review, HandOver):
         mirror, shift, runs = matrix_of(self.mirror_y0), self._held.shift, self._held.runs
         if shift is None and self.mirror_y0 == PostSegmentation.mirror_y0:
             last = last_row(self._masks_now()) if runs is None else runs.last_row
-            shift = polygons.mirror_shift(last, self.factor_rescale)
+            shift = outlines.mirror_shift(last, self.factor_rescale)
         elif shift is None:
             runs = encode(self._masks_now()) if runs is None else runs
-            shift = polygons.shift_of(runs, self.factor_rescale, mirror)
+            shift = outlines.shift_of(runs, self.factor_rescale, mirror)
         self._hold(shift=shift)
         return self.factor_rescale, shift, self.origin, mirror
 
-    def _announce(self, filtered: filtering.Filtered, warn: bool) -> None:
+    def _announce(self, filtered: FilterRun, warn: bool) -> None:
         """Tell of a filter run, and hold it; a warning may be an error, so that comes before."""
+        save_picture(filtered, self.save_debug)
         if self.verbose:
             print(filtered.report)
         if warn and not filtered.report.passed:
-            warnings.warn(filtering.why_nothing_passed(filtered.report), stacklevel=3)
+            warnings.warn(why_nothing_passed(filtered.report), stacklevel=3)
         # a copy, since who edits it must not edit the audit
         regions = filtered.regions.copy()
         self._hold(last=filtered, filter_report=filtered.report, regions=regions)
@@ -292,7 +1184,7 @@ class PostSegmentation(Review, HandOver):
     def _why_empty(self) -> str:
         last = self._held.last
         if last is not None and not last.report.passed:
-            why = filtering.why_nothing_passed(last.report)
+            why = why_nothing_passed(last.report)
             return f"{why} To look at them, run refilter() and plot_filter()."
         return "No cell is left: filter_cell_by_regionprops() returned masks without any."
 

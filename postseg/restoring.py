@@ -13,18 +13,19 @@ import zarr
 from anndata.io import read_elem
 from numpy.typing import NDArray
 
-from postseg import criteria
-from postseg.audit import KEY, Audit, unpack
-from postseg.filtering import Measured
-from postseg.identity import as_ids
-from postseg.images import encode, paint
-from postseg.io import find_labels, open_labels, read_pixels, reading
-from postseg.label_image import LabelImage, as_label_image, is_lazy
-from postseg.metrics import measure
-from postseg.parallel import limited
+from postseg._support.reading import reading
+from postseg._support.safe_zarr import checked
+from postseg._support.threads import limited
+from postseg.elements.audit import KEY, Audit, unpack
+from postseg.elements.identity import as_ids
+from postseg.elements.pixels import find_labels, open_labels, read_pixels
+from postseg.filtering import criteria
+from postseg.filtering.metrics import measure
+from postseg.filtering.run import Measured
 from postseg.processor import PostSegmentation
-from postseg.runs import Runs, components
-from postseg.safe_zarr import checked
+from postseg.raster.images import encode, paint
+from postseg.raster.label_image import LabelImage, as_label_image, is_lazy
+from postseg.raster.runs import Runs, components
 
 _IDS = ("region_number", "label", "source_label")  # columns of the table
 _BOX = ["min_row", "min_col", "max_row", "max_col"]
@@ -120,8 +121,8 @@ class Restored(PostSegmentation):
         chunks = image.chunks if is_lazy(image) else None
         with limited(self.n_jobs), self._progress_bar(in_step=False):
             runs = _join(encode(image), audit.rejected_runs, stored)
-            regions = components(runs)
-            _check_numbers(regions.source_label, len(stored), "the labels or in pieces there")
+            regions, number = components(runs)
+            _check_numbers(regions.label, len(stored), "the labels or in pieces there")
             table = measure(regions, runs.shape)
             source_label = table["source_label"] = stored["source_label"].to_numpy()
             fits = source_label.max() <= _MAX_PAINTED
@@ -131,7 +132,7 @@ class Restored(PostSegmentation):
         _check_same(table, stored, _PLACE)
         image = self.input_masks
         assert image is not None  # just assigned
-        self._hold(measured=Measured(runs._replace(label=regions.number), table, image))
+        self._hold(measured=Measured(runs._replace(label=number), table, image))
         self._place = table[_PLACE]
         self._learn(stored["reason"].to_numpy(), criteria.rejections(table, audit.config))
         self.refilter()
@@ -152,6 +153,9 @@ class Restored(PostSegmentation):
         # a test of its own may come before ours, and changes none then
         changed = self._added | (self._spared & ~self._own.any(axis=1).to_numpy()[:, None])
         self.as_stored = (*ours.columns[np.flatnonzero(changed.any(axis=0))], *names)
+
+    def _rejects_by_thresholds(self) -> bool:
+        return not self.as_stored
 
     def rejections(self, regions: pd.DataFrame) -> pd.DataFrame:
         """Our tests, and what is stored of those of the subclass."""

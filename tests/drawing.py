@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from postseg.runs import Runs
+from postseg.raster.runs import Runs
 
 OFF = {"min_area": None, "min_absolute_area": None, "max_convexity_deficit": None}
 

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from postseg import PostSegmentation
-from postseg.criteria import TESTS
-from postseg.page import Crop, GalleryPictures, Picture, Pictures, SweepPictures, render
+from postseg.filtering.criteria import TESTS
+from postseg.show.page.render import Crop, GalleryPictures, Picture, Pictures, SweepPictures, render
 
 MADE = datetime(2026, 3, 4, 15, 6)
 NASTY = '</script><script>alert("1, 2")</script>'

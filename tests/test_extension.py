@@ -177,7 +177,7 @@ def test_a_reason_that_is_returned_twice_is_an_error():
 
 
 class Bright(PostSegmentation):
-    """The example of the README: a minimum of signal, whichever image is filtered."""
+    """The example of the documents: a minimum of signal, whichever image is filtered."""
 
     def __init__(self, masks, signal, **settings):
         super().__init__(masks, **settings)

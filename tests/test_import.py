@@ -75,6 +75,8 @@ def test_all_public_names_are_there():
         "filter_cell_by_regionprops",
         "masks_to_polygons",
         "measure_regions",
+        "read_label_image",
+        "verify_store",
     ]
     for name in postseg.__all__:
         assert getattr(postseg, name).__name__ == name

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from postseg import PostSegmentation, filter_cell_by_regionprops
-from postseg.label_image import as_label_image
-from postseg.verification import verify_elements
+from postseg.raster.label_image import as_label_image
+from postseg.verify.verification import verify_elements
 
 # 30 uses of 15 steps; POSTSEG_EXAMPLES asks for more
 EXAMPLES = int(os.environ.get("POSTSEG_EXAMPLES", 30))

@@ -13,13 +13,8 @@ from shapely import Polygon
 from spatialdata.models import ShapesModel
 
 import postseg.processor
-from postseg import (
-    FilterConfig,
-    PostSegmentation,
-    filter_cell_by_regionprops,
-    masks_to_polygons,
-)
-from postseg.polygons import mirror_y0
+from postseg import FilterConfig, PostSegmentation, filter_cell_by_regionprops, masks_to_polygons
+from postseg.geometry.outlines import mirror_y0
 
 RESULTS = ["gdf_polygons", "shapes_model", "labels_model", "filter_report", "regions"]
 # Areas of 16, 64 and 81: the first is debris.

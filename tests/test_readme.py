@@ -1,31 +1,106 @@
-"""What the README shows was run."""
+"""What the README and the documents beside it show was run."""
 
 import re
 import shutil
 from pathlib import Path
 
+import numpy as np
+import pytest
+
+import postseg
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = [path.relative_to(ROOT).as_posix() for path in sorted(ROOT.glob(".github/**/*.md"))]
 
 
-def test_python_examples_run_one_after_the_other(tmp_path, monkeypatch, capsys):
-    shutil.copytree(ROOT / "configs", tmp_path / "configs")
-    monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+def run_examples(document):
+    """Run the Python blocks of a document one after the other, here; return what they defined."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     namespace = {}
     for block in blocks:
-        exec(compile(block, "README.md", "exec"), namespace)
+        exec(compile(block, document, "exec"), namespace)
+    return namespace
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def names_in(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+def test_python_examples_run_one_after_the_other(folder, capsys):
+    shutil.copytree(ROOT / "configs", folder / "configs")
+    namespace = run_examples("README.md")
     assert "too_small" in capsys.readouterr().out
     assert set(namespace["shapes"]) == {(0, 0), (0, 256)}
     assert namespace["labels_model"].shape == (2048, 2048)
-    assert {path.name for path in tmp_path.iterdir()} == {"configs", "filter.png", "report.html"}
+    assert names_in(folder) == {"configs", "filter.png", "report.html"}
 
 
-def test_pictures_and_links_exist():
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
-        assert (ROOT / target).is_file(), target
+def test_extending(folder, capsys):
+    namespace = run_examples(".github/docs/extending.md")
+    assert namespace["post"].filter_report.rejected["giant"]
+    dark = namespace["bright"].filter_report.rejected["dark"]
+    assert dark
+    printed = capsys.readouterr().out
+    assert printed.count(f"Dark: {dark}") == 2  # the second run gives the same
+    kept = len(namespace["one_by_one"].gdf_polygons)
+    assert printed.endswith(f"4 15 {kept}\n" * 2)
+    assert not names_in(folder)
+
+    masks = np.zeros((12, 30), int)
+    masks[2:10, 2:10] = masks[2:10, 15:23] = 7  # a label in two parts, bright and dark
+    stain = np.zeros((12, 30))
+    stain[:, :12] = 1
+    for kind, reasons in {"Bright": ["", ""], "BrightParts": ["", "dark"]}.items():
+        post = namespace[kind](masks, stain, verbose=False)
+        post.process_masks_to_shapes()
+        assert post.regions["reason"].tolist() == reasons
+
+
+def test_slides(folder, capsys):
+    namespace = run_examples(".github/docs/slides.md")
+    assert namespace["masks"].chunks == ((200, 200, 112), (300, 212))
+    kept = len(namespace["shapes_model"])
+    assert re.match(rf"\[{kept}, \d+\]$", capsys.readouterr().out)
+    assert not names_in(folder)
+
+
+def test_all_examples_are_run_here():
+    with_examples = [name for name in DOCUMENTS if "```python" in (ROOT / name).read_text("utf-8")]
+    assert with_examples == [".github/docs/extending.md", ".github/docs/slides.md"]
+
+
+@pytest.mark.parametrize("document", ["README.md", *DOCUMENTS])
+def test_pictures_and_links_exist(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+        assert (ROOT / document).parent.joinpath(target).exists(), target
+
+
+def test_the_readme_is_short_and_leads_to_all_documents():
+    assert len(README.split()) < 1500
+    for document in DOCUMENTS:
+        assert f"]({document})" in README
 
 
 def test_ci_calls_the_test_command():
     command = re.search(r"^python3 .*pytest.*$", README, flags=re.MULTILINE).group()
     assert f"\n{command}\n" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_those_who_join_are_told_the_same_test_command():
+    command = re.search(r"^python3 .*pytest.*$", README, flags=re.MULTILINE).group()
+    assert f"\n{command}\n" in (ROOT / ".github/CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def test_the_citation_names_this_version():
+    citation = (ROOT / ".github" / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.findall(r"^version: (.*)$", citation, flags=re.MULTILINE) == [postseg.__version__]

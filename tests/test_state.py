@@ -11,8 +11,9 @@ from drawing import OFF, squares
 from geopandas.testing import assert_geodataframe_equal
 from numpy.testing import assert_array_equal
 
-from postseg import FilterConfig, PostSegmentation, verification
-from postseg.parallel import n_threads
+from postseg import FilterConfig, PostSegmentation
+from postseg._support.threads import n_threads
+from postseg.verify import verification
 
 RESULTS = ["gdf_polygons", "shapes_model", "labels_model", "filter_report", "regions"]
 # Areas of 16, 64 and 81: the first is debris.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage.data import immunohistochemistry
 
-from postseg import PostSegmentation, filtering
+from postseg import PostSegmentation, processor
 from postseg.demo import segment_nuclei
 
 
@@ -25,7 +25,7 @@ def fresh(post, **thresholds):
 
 
 def test_refilter_equals_a_new_run(post, monkeypatch):
-    monkeypatch.setattr(filtering, "measure_masks", lambda _: pytest.fail("measured again"))
+    monkeypatch.setattr(processor, "measure_masks", lambda _: pytest.fail("measured again"))
     masks = post.refilter(max_eccentricity=0.8, min_area=None)
     monkeypatch.undo()
     expected = fresh(post, max_eccentricity=0.8, min_area=None)

@@ -37,7 +37,7 @@ def compiled(function: Callable[..., Any]) -> Any:
     """Compile `function` on its first call, free of the GIL, and keep the machine code on disk.
 
     Never ``parallel=True``: its thread pools break under concurrent Python threads and under
-    fork, which is how tiles are run. `postseg.parallel` spreads kernels instead.
+    fork, which is how tiles are run. `postseg._support.threads` spreads kernels instead.
     """
     dispatcher = njit(nogil=True)(function)
     # no writable place for the cache, as in a read-only container: as numba left it, without

@@ -18,7 +18,7 @@ walk crosses over to the other pixel: regions are 8-connected (`fully_connected=
 import numpy as np
 
 from postseg._kernels import compiled, kernel
-from postseg._kernels.runs import _first_stopping_after
+from postseg._kernels.runs import first_stopping_after
 
 LEFT, RIGHT = 0, 1
 
@@ -35,7 +35,7 @@ def _follow(run, side, row, start, stop, top, rows):
     if side == RIGHT:
         e = stop[run]
         low, high = rows[t + 2], rows[t + 3]
-        j = _first_stopping_after(stop, low, high, e)
+        j = first_stopping_after(stop, low, high, e)
         if j < high and start[j] <= e:  # along the top of j, up the next run of this row?
             if run + 1 < low and start[run + 1] <= stop[j]:
                 return run + 1, LEFT, e, start[run + 1]
@@ -45,7 +45,7 @@ def _follow(run, side, row, start, stop, top, rows):
         return run, LEFT, e, start[run]
     s = start[run]
     low, high = rows[t], rows[t + 1]
-    j = _first_stopping_after(stop, low, high, s - 1)
+    j = first_stopping_after(stop, low, high, s - 1)
     if j < high and start[j] < s:  # along the bottom of j, down the previous run of this row?
         if run - 1 >= high and stop[run - 1] >= start[j]:
             return run - 1, RIGHT, s, stop[run - 1]

@@ -14,7 +14,7 @@ Cells are runs grouped by cell, each cell's in raster order: cell k owns the run
 import numpy as np
 
 from postseg._kernels import compiled, kernel
-from postseg._kernels.runs import _root
+from postseg._kernels.runs import root_of
 
 TIE = 1e-6  # pixels: further than rounding in a transformation takes a vertex off a centre
 FAR = 1 << 29  # columns beyond are cut there, so that runs and their lengths fit int32
@@ -122,11 +122,11 @@ def find_holes(first, last, offsets, row, start, stop, after_hole):
                 if _open_to(a, b, above, here, start, stop) or _open_to(
                     a, b, here_end, below_end, start, stop
                 ):
-                    parent[_root(parent, i - base)] = 0
+                    parent[root_of(parent, i - base)] = 0
                 while j < here and start[j] <= a:
                     j += 1
                 while j < here and stop[j - 1] < b:
-                    one, other = _root(parent, i - base), _root(parent, j - base)
+                    one, other = root_of(parent, i - base), root_of(parent, j - base)
                     parent[max(one, other)] = min(one, other)
                     if start[j] >= b:  # the gap above may go on to the next gap of this row
                         break
@@ -135,4 +135,4 @@ def find_holes(first, last, offsets, row, start, stop, after_hole):
             here = here_end
         after_hole[base] = False
         for i in range(base + 1, end):
-            after_hole[i] = row[i] == row[i - 1] and _root(parent, i - base) != 0
+            after_hole[i] = row[i] == row[i - 1] and root_of(parent, i - base) != 0

@@ -52,7 +52,7 @@ def encode(block, first_row, first_col):
 
 
 @compiled
-def _root(parent, i):
+def root_of(parent, i):
     while parent[i] != i:
         parent[i] = parent[parent[i]]
         i = parent[i]
@@ -81,8 +81,8 @@ def components(row, start, stop, label):
         j = above
         while j < row_begin and start[j] <= stop[i]:
             if label[j] == label[i]:
-                a = _root(parent, i)
-                b = _root(parent, j)
+                a = root_of(parent, i)
+                b = root_of(parent, j)
                 if a < b:
                     parent[b] = a
                 else:
@@ -91,7 +91,7 @@ def components(row, start, stop, label):
     region = np.empty(n_runs, np.int32)
     n_regions = 0
     for i in range(n_runs):
-        root = _root(parent, i)
+        root = root_of(parent, i)
         if root == i:
             n_regions += 1
             region[i] = n_regions
@@ -134,7 +134,7 @@ def paint(first, last, row, start, stop, value, top, left, out):
 
 
 @compiled
-def _first_stopping_after(stop, low, high, column):
+def first_stopping_after(stop, low, high, column):
     """Index of the first run of ``low:high`` whose stop exceeds `column`, or `high`."""
     while low < high:
         middle = (low + high) // 2
@@ -154,7 +154,7 @@ def paint_window(bounds, start, stop, value, left, out):
     height, width = out.shape
     for r in range(height):
         end = bounds[r + 1]
-        i = _first_stopping_after(stop, bounds[r], end, left)
+        i = first_stopping_after(stop, bounds[r], end, left)
         while i < end and start[i] < left + width:
             if value[i] != 0:
                 out[r, max(start[i] - left, 0) : min(stop[i] - left, width)] = value[i]

@@ -4,8 +4,8 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from postseg.images import encode, paint
-from postseg.runs import Runs
+from postseg.raster.images import encode, paint
+from postseg.raster.runs import Runs
 
 SIDES = (64, 128, 256)  # chunks a side: up to 65,536
 

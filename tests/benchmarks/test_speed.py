@@ -1,4 +1,4 @@
-"""Speed and memory against the peers; see the README for the command."""
+"""Speed and memory against the peers; see `.github/docs/speed.md` for the command."""
 
 import os
 import subprocess

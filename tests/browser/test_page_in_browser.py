@@ -5,7 +5,7 @@ import json
 import pytest
 from selenium.webdriver import ActionChains, Keys
 
-from postseg.page import config_toml
+from postseg.show.page.render import config_toml
 
 SCREENS = [(width, scheme) for width in (1280, 360) for scheme in ("light", "dark")]
 

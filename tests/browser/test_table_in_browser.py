@@ -9,8 +9,8 @@ from page_samples import NASTY, audit, page_of, read
 from selenium.webdriver import Keys
 from selenium.webdriver.support.ui import Select
 
-from postseg.metrics import METRICS
-from postseg.report import human
+from postseg.filtering.metrics import METRICS
+from postseg.filtering.report import human
 
 PAGE = 50
 

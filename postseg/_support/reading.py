@@ -1,0 +1,38 @@
+"""What every reader says of files that are damaged, and of elements that are not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from postseg._support.safe_zarr import UnsafeMetadata
+
+ACCEPTED = "Accepted: .npy, .npz, .tif, .tiff, .png, or a SpatialData .zarr store."
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn whatever a library raises on a damaged file into an OSError that names the file."""
+    try:
+        yield
+    except (MemoryError, UnsafeMetadata):
+        raise
+    except Exception as error:
+        if "imagecodecs" in str(error):
+            advice = "Install it with: pip install imagecodecs"
+        else:
+            advice = f"It may be damaged, or not what its suffix says. {ACCEPTED}"
+        reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip(".")
+        raise OSError(f"{path} cannot be read: {reason}. {advice}") from error
+
+
+def choose(path: Path, what: str, names: list[str], element: str | None) -> str:
+    """Pick the element asked for, or the only one."""
+    listing = ", ".join(names) or "none"
+    if element is not None and element not in names:
+        raise ValueError(f"{path} has no {what} {element!r}. It has: {listing}.")
+    if element is None and len(names) != 1:
+        advice = " Choose one with element (--element)." if names else ""
+        raise ValueError(f"{path} must have one {what}, but has {len(names)}: {listing}.{advice}")
+    return element if element is not None else names[0]

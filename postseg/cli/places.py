@@ -1,0 +1,21 @@
+"""Checks of the paths on a command line, before any work is done."""
+
+from pathlib import Path
+
+import click
+
+from postseg._support.atomic import check_target
+
+
+def check_suffix(path: Path | None, option: str, suffix: str) -> None:
+    """Refuse a file that is not named as what it will be."""
+    if path is not None and path.suffix.lower() != suffix:
+        raise click.BadParameter(f"{path} must end in {suffix}.", param_hint=f"'{option}'")
+
+
+def check_places(inputs: list[Path | None], outputs: list[Path | None], overwrite: bool) -> None:
+    """Refuse outputs that exist, and those that would replace an input or each other."""
+    taken = [path for path in inputs if path]
+    for output in filter(None, outputs):
+        check_target(output, overwrite, store=output.suffix.lower() == ".zarr", inputs=taken)
+        taken.append(output)

@@ -1,0 +1,1 @@
+"""SpatialData's labels, shapes, table and store, both ways; the only importer of spatialdata."""

@@ -1,0 +1,80 @@
+"""The audit of a filter run as a table carries it: what was rejected, where, by which thresholds.
+
+The survivors are in the labels and in the rows of the table; with this, nothing of the filter's
+input is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from postseg import __version__
+from postseg.filtering.config import FilterConfig
+
+if TYPE_CHECKING:
+    from postseg.filtering.run import FilterRun
+
+KEY = "postseg"  # of the table's uns
+
+
+class Audit(NamedTuple):
+    """An audit, read back.
+
+    Attributes
+    ----------
+    label_name : str
+        Name of the labels element that holds the survivors.
+    factor_rescale : int
+        How many times larger its pixels are than those of the masks, 0 meaning 1.
+    config : FilterConfig
+        Thresholds in force.
+    rejected : DataFrame
+        The rows of the audit table of the regions that were rejected, indexed by ``region``.
+    rejected_runs : (n_runs, 4) int32
+        Their pixels, in raster order: region, row, start, stop, see `postseg.raster.runs.Runs`.
+    """
+
+    label_name: str
+    factor_rescale: int
+    config: FilterConfig
+    rejected: pd.DataFrame
+    rejected_runs: NDArray[np.int32]
+
+
+def pack(filtered: FilterRun, label_name: str, factor: int) -> dict[str, Any]:
+    """Make of a filter run what a store can hold."""
+    runs, regions = filtered.measured.runs, filtered.regions
+    rejected = regions["label"].to_numpy() == 0
+    of_rejected = rejected[runs.label - 1]
+    columns = (runs.label, runs.row, runs.start, runs.stop)
+    return {
+        "version": __version__,
+        "label_name": label_name,
+        "factor_rescale": factor,
+        "thresholds": filtered.report.config.model_dump_json(),
+        # plain text in any pandas: not every reader of a store knows its newer text columns
+        "rejected": regions[rejected].reset_index().astype({"reason": object}),
+        "rejected_runs": np.column_stack([part[of_rejected] for part in columns]).astype(np.int32),
+    }
+
+
+def unpack(packed: Mapping[str, Any]) -> Audit:
+    """Read what `pack` made, after its way through a store.
+
+    Raises
+    ------
+    KeyError, ValueError
+        When it is not what `pack` makes.
+    """
+    return Audit(
+        str(packed["label_name"]),
+        int(packed["factor_rescale"]),
+        FilterConfig.model_validate_json(str(packed["thresholds"])),
+        packed["rejected"].set_index("region"),
+        np.asarray(packed["rejected_runs"], dtype=np.int32).reshape(-1, 4),
+    )

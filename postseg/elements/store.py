@@ -1,0 +1,120 @@
+"""Find the labels, shapes and table of a SpatialData store that belong together."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+import zarr
+from anndata import AnnData
+from anndata.io import read_elem
+
+from postseg._support.atomic import is_store
+from postseg._support.reading import reading
+from postseg._support.safe_zarr import checked, open_root
+from postseg.elements.audit import KEY
+from postseg.elements.identity import as_points
+from postseg.elements.pixels import lazy_pixels, open_labels
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import xarray as xr
+
+_ATTRIBUTES = "spatialdata_attrs"  # what a table annotates, by SpatialData's custom
+_POINTS = "obsm/spatial"
+
+
+class Stored(NamedTuple):
+    """Elements of one store; no table where none annotates the others."""
+
+    labels: xr.DataArray
+    shapes: gpd.GeoDataFrame
+    table: AnnData | None
+
+
+def read_elements(
+    path: str | PathLike[str],
+    labels: str | None = None,
+    shapes: str | None = None,
+    table: str | None = None,
+) -> Stored:
+    """Read elements by name, or the only ones; the labels lazily, of the table ids and places only.
+
+    Parameters
+    ----------
+    path : path
+        The store.
+    labels, shapes : str, optional
+        Names; may be left out where there is one only.
+    table : str, optional
+        Name; may be left out where one table only annotates the labels or the shapes.
+
+    Raises
+    ------
+    OSError
+        The store is missing or damaged.
+    ValueError
+        An element is missing, or it is not clear which one is meant.
+    """
+    from postseg.elements import build
+
+    path = Path(path)
+    if not is_store(path):
+        what = "is not a Zarr store" if path.exists() else "does not exist"
+        raise FileNotFoundError(f"{path} {what}; give a SpatialData store (.zarr).")
+    with reading(path):
+        root = open_root(path)
+        names = {kind: _names(root, kind) for kind in ("labels", "shapes", "tables")}
+    labels = _choose(path, "labels", names["labels"], labels)
+    shapes = _choose(path, "shapes", names["shapes"], shapes)
+    with reading(path):
+        rows = {n: _annotations(root, f"tables/{n}", {labels, shapes}) for n in names["tables"]}
+    annotating = [name for name in rows if rows[name] is not None]
+    if annotating or table is not None:
+        table = _choose(path, "table", annotating, table)
+    stored = open_labels(path, root, labels)
+    sdata = build.open_store(path)
+    with reading(path):  # spatialdata does not check what it reads
+        image = build.with_pixels(sdata.labels[labels], lazy_pixels(path, stored))
+    return Stored(image, sdata.shapes[shapes], rows[table] if table else None)
+
+
+def _names(root: zarr.Group, kind: str) -> list[str]:
+    group = root.get(kind)
+    return sorted(group.group_keys()) if isinstance(group, zarr.Group) else []
+
+
+def _choose(path: Path, kind: str, names: list[str], name: str | None) -> str:
+    listing = ", ".join(names) or "none"
+    what = "table that annotates the labels or the shapes" if kind == "table" else f"{kind} element"
+    if name is not None and name not in names:
+        raise ValueError(f"{path} has no {name!r} for a {what}. It has: {listing}.")
+    if name is None and len(names) != 1:
+        advice = f" Choose one with {kind} (--{kind})." if names else ""
+        raise ValueError(f"{path} must have one {what}, but has {len(names)}: {listing}.{advice}")
+    return name or names[0]
+
+
+def _annotations(root: zarr.Group, table: str, names: set[str]) -> AnnData | None:
+    """The rows of a table that annotate one of the elements, and where these lie.
+
+    Without the rest, which may be large; of an audit of postseg only that there is one.
+    """
+    if root.get(f"{table}/uns/{_ATTRIBUTES}") is None:
+        return None
+    attributes = read_elem(checked(root, f"{table}/uns/{_ATTRIBUTES}"))
+    keys = attributes["region_key"], attributes["instance_key"]
+    obs = pd.DataFrame({key: read_elem(checked(root, f"{table}/obs/{key}")) for key in keys})
+    chosen = obs[keys[0]].isin(names).to_numpy()
+    obs = obs[chosen]
+    obs.index = obs.index.astype(str)
+    points = None
+    if root.get(f"{table}/{_POINTS}") is not None:
+        points = as_points(read_elem(checked(root, f"{table}/{_POINTS}")))
+    obsm = {} if points is None else {"spatial": points[chosen]}
+    uns = {_ATTRIBUTES: attributes}
+    if root.get(f"{table}/uns/{KEY}") is not None:
+        uns[KEY] = {}
+    return AnnData(obs=obs, obsm=obsm, uns=uns) if len(obs) else None

@@ -1,0 +1,1 @@
+"""Every other file format, in and out."""

@@ -1,0 +1,165 @@
+"""The filter: which regions are cells, by twelve tests of their shape, and why the others went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import pandas as pd
+
+from postseg._support.words import human
+from postseg.filtering import criteria
+from postseg.filtering.config import FilterConfig
+from postseg.filtering.metrics import measure
+from postseg.filtering.report import FilterReport, statistics
+from postseg.raster.images import encode, paint
+from postseg.raster.label_image import LabelImage, as_label_image, is_lazy, read_only
+from postseg.raster.runs import Runs, components
+
+
+class Measured(NamedTuple):
+    """A label image as the filter needs it, read and measured once.
+
+    Attributes
+    ----------
+    runs : Runs
+        With the region number, from 1, as label.
+    table : DataFrame
+        As from `measure_regions`.
+    image : (H, W) array
+        What was read, not to be written to.
+    """
+
+    runs: Runs
+    table: pd.DataFrame
+    image: LabelImage
+
+    @property
+    def chunks(self) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+        """Those of the image, where it is lazy."""
+        return cast("Any", self.image.chunks) if is_lazy(self.image) else None
+
+
+class FilterRun(NamedTuple):
+    """What the filter makes of a label image.
+
+    Attributes
+    ----------
+    measured : Measured
+        What it was made of.
+    masks : (H, W) int32
+        Survivors renumbered 1..n in region order, 0 elsewhere; a dask array for a lazy input.
+    runs : Runs
+        The same as runs, those of rejected regions with the label 0.
+    regions : DataFrame
+        The audit table: `measure_regions` and, for each region, its new ``label`` (0 =
+        rejected), the first ``reason`` it was rejected for ("" = kept), and for every test the
+        ``margin_<reason>`` to its threshold, see `criteria.margins`.
+    report : FilterReport
+        Counts, statistics and thresholds.
+    """
+
+    measured: Measured
+    masks: LabelImage
+    runs: Runs
+    regions: pd.DataFrame
+    report: FilterReport
+
+
+def measure_masks(seg_masks: Any) -> Measured:
+    """Read and measure a label image."""
+    image = as_label_image(seg_masks)
+    runs = encode(image)
+    regions, number = components(runs)
+    table = measure(regions, runs.shape)
+    return Measured(runs._replace(label=number), table, read_only(image))
+
+
+def apply_filter(
+    measured: Measured,
+    config: FilterConfig,
+    find_rejections: Callable[[pd.DataFrame], pd.DataFrame],
+) -> FilterRun:
+    """Reject some of the measured regions, renumber and paint the others.
+
+    `find_rejections` maps the table of all regions to one boolean column per reason.
+    """
+    runs, table = measured.runs, measured.table
+    failed = find_failures(table, find_rejections)
+    rejected = failed.to_numpy(dtype=bool)
+    kept = ~rejected.any(axis=1)
+    label = np.where(kept, kept.cumsum(), 0).astype(np.int32)
+    # kept regions fall through to the last, empty reason
+    first = np.column_stack([rejected, kept]).argmax(axis=1)
+    reason = np.array([*failed.columns, ""], dtype=object)[first]
+    regions = table.assign(label=label, reason=reason)
+    regions = regions.join(criteria.margins(table, config).add_prefix("margin_"))
+    value = label[runs.label - 1]
+    masks = paint(runs, value, measured.chunks)
+    report = _report(regions, failed, config)
+    return FilterRun(measured, masks, runs._replace(label=value), regions, report)
+
+
+def find_failures(
+    regions: pd.DataFrame, find_rejections: Callable[[pd.DataFrame], pd.DataFrame]
+) -> pd.DataFrame:
+    """What a `rejections` hook returns, or an error that says what is wrong with it."""
+    failed = find_rejections(regions.copy())  # what a hook writes into it stays with the hook
+    if not isinstance(failed, pd.DataFrame) or not failed.index.equals(regions.index):
+        raise TypeError(
+            "rejections() must return a DataFrame with one row per region, with the index of the "
+            f"table it was given, and one boolean column per reason; it returned {failed!r:.200}"
+        )
+    if not failed.columns.is_unique:
+        twice = failed.columns[failed.columns.duplicated()][0]
+        raise ValueError(f"rejections() returned the column {twice!r} twice; a reason has one.")
+    for reason, dtype in failed.dtypes.items():
+        if not isinstance(reason, str) or not reason:
+            raise TypeError(
+                f"rejections() returned the column {reason!r}; name it by the reason, a text."
+            )
+        if dtype.kind != "b" or failed[reason].isna().any():
+            raise TypeError(
+                f"rejections() returned {reason!r} with dtype {dtype}; a reason is a boolean "
+                "column without gaps: True where the region is rejected."
+            )
+    return failed
+
+
+def _report(regions: pd.DataFrame, failed: pd.DataFrame, config: FilterConfig) -> FilterReport:
+    survivors = regions[regions["label"] > 0]
+    counts = regions["reason"].value_counts()
+    min_area, rule = criteria.resolve_min_area(config.min_area, regions["area"].to_numpy())
+    return FilterReport(
+        total=len(regions),
+        passed=len(survivors),
+        rejected={str(reason): int(counts.get(reason, 0)) for reason in failed.columns},
+        config=config,
+        min_area=min_area,
+        min_area_rule=rule,
+        statistics_all=statistics(regions),
+        statistics_passed=statistics(survivors),
+    )
+
+
+def why_nothing_passed(report: FilterReport) -> str:
+    """One sentence: how many regions there were and which tests rejected most of them."""
+    if not report.total:
+        return "The masks hold no cells: every pixel is 0."
+    worst = sorted(report.rejected.items(), key=lambda item: -item[1])[:3]
+    tests = ", ".join(
+        f"{human(reason)} {count:,} ({_threshold_of(reason)})" for reason, count in worst if count
+    )
+    advice = "Loosen these thresholds; None switches one off."
+    if report.total > 100 and report.to_dict()["metrics"]["all"]["area"]["median"] < 3:
+        advice = "Most are of 1 or 2 pixels: is this the microscope image, not the label image?"
+    return (
+        f"None of the {report.total:,} regions passed the filter. Most were rejected by: {tests}. "
+        f"{advice}"
+    )
+
+
+def _threshold_of(reason: str) -> str:
+    tests = criteria.tests_of(reason)
+    return tests[0].threshold if tests else "a test of a subclass"

@@ -1,0 +1,197 @@
+"""What one threshold decides: which values are worth trying, and what each would keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from postseg.filtering import criteria
+from postseg.filtering.config import FilterConfig, limits
+
+_STEPS = 80
+
+
+class Sweep(NamedTuple):
+    """Survivors against the values of one threshold.
+
+    Attributes
+    ----------
+    field : str
+        The threshold.
+    value : (n_values,) array
+        Its values in ascending order; of an area in mask pixels, whatever the rule.
+    kept : (n_values,) array of int
+        How many regions each would keep.
+    today : float or None
+        The value in force, None where the test is off.
+    kept_today : int
+        How many regions are kept now.
+    level : (n_regions,) array
+        See `criteria.levels`.
+    decided : (n_regions,) array of bool
+        Regions that other tests reject anyway.
+    """
+
+    field: str
+    value: NDArray[np.float64]
+    kept: NDArray[np.int64]
+    today: float | None
+    kept_today: int
+    level: NDArray[np.float64]
+    decided: NDArray[np.bool_]
+
+    @property
+    def unit(self) -> str:
+        """What its values are: a metric, or ``"standard deviations"``."""
+        test = criteria.test_of(self.field)
+        return "standard deviations" if test.kind == "deviations" else test.metric
+
+    @property
+    def note(self) -> str:
+        """What one should know before one sets it, or nothing."""
+        notes = []
+        if self.today is not None and not self._decides_now():
+            notes.append("It rejects nothing that other tests keep.")
+        if criteria.test_of(self.field).kind == "rule":
+            notes.append(
+                "As a setting, a number from 0 to 100 is a percentile of the areas; for a floor "
+                "below 100 pixels use min_absolute_area."
+            )
+        return " ".join(notes)
+
+    def _decides_now(self) -> bool:
+        sign = 1 if criteria.test_of(self.field).bound == "min" else -1
+        return bool((sign * (self.level - (self.today or 0)) < 0)[~self.decided].any())
+
+
+class Window(NamedTuple):
+    """What settings of one threshold keep, the others being as they are.
+
+    Attributes
+    ----------
+    candidate : (n_regions,) array of bool
+        Regions that no other test rejects.
+    value : (n_regions,) array
+        The metric that the threshold bounds; NaN is never rejected.
+    low, high : (n_settings,) arrays
+        The smallest and the largest value that each setting keeps.
+    """
+
+    candidate: NDArray[np.bool_]
+    value: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    def masks(self) -> Iterator[NDArray[np.bool_]]:
+        """Of each setting: which regions it keeps."""
+        for low, high in zip(self.low, self.high, strict=True):
+            yield self.candidate & ~((self.value < low) | (self.value > high))
+
+    def counts(self) -> NDArray[np.int64]:
+        """Of each setting: how many regions it keeps, found by a search among sorted values."""
+        value = self.value[self.candidate]
+        ordered = np.sort(value[~np.isnan(value)])
+        first = np.searchsorted(ordered, self.low, side="left")
+        last = np.searchsorted(ordered, self.high, side="right")
+        return value.size - ordered.size + np.maximum(last - first, 0)
+
+
+def window(
+    field: str, settings: Sequence[Any], regions: pd.DataFrame, config: FilterConfig
+) -> Window:
+    """Find out what settings of a threshold keep, by our own tests.
+
+    Parameters
+    ----------
+    field : str
+        The threshold.
+    settings : sequence
+        As `FilterConfig` has them.
+    regions : DataFrame
+        As from `measure_regions`.
+    config : FilterConfig
+        The other thresholds.
+    """
+    low, high = np.full(len(settings), -np.inf), np.full(len(settings), np.inf)
+    value = np.full(len(regions), np.nan)
+    for test in (test for test in criteria.TESTS if test.threshold == field):
+        value = regions[test.metric].to_numpy(dtype=float)  # one threshold bounds one metric
+        bound = np.array(criteria.resolve_all(test, settings, regions), dtype=float)
+        if test.bound == "min":
+            low = np.where(np.isnan(bound), low, bound)  # NaN: off
+        else:
+            high = np.where(np.isnan(bound), high, bound)
+    others = [test for test in criteria.TESTS if test.threshold != field]
+    return Window(criteria.passes(others, regions, config), value, low, high)
+
+
+def sweep(
+    field: str,
+    regions: pd.DataFrame,
+    config: FilterConfig,
+    failed: pd.DataFrame,
+    count_kept: Callable[[Sequence[Any]], NDArray[np.int64]],
+) -> Sweep:
+    """Find out what other values of a threshold would do.
+
+    Parameters
+    ----------
+    field : str
+        The threshold.
+    regions : DataFrame
+        As from `measure_regions`.
+    config : FilterConfig
+        Thresholds in force.
+    failed : DataFrame of bool
+        Which regions fail which test with them.
+    count_kept : callable
+        Tells how many regions each value of the threshold would keep.
+    """
+    test = criteria.test_of(field)
+    level = criteria.levels(field, regions)
+    today = getattr(config, field)
+    if test.kind != "deviations":
+        today = criteria.resolve(test, config, regions)
+    tried = _values(test, level, today, config) if len(regions) else []
+    value = np.array(tried, dtype=float)
+    if test.kind == "rule":
+        value = np.array(criteria.resolve_all(test, tried, regions), dtype=float)
+    others = failed.drop(columns=test.reason, errors="ignore").to_numpy(dtype=bool)
+    return Sweep(
+        field=field,
+        value=value,
+        kept=count_kept(tried),
+        today=today,
+        kept_today=int((~failed.to_numpy(dtype=bool).any(axis=1)).sum()),
+        level=level,
+        decided=np.asarray(others.any(axis=1)),
+    )
+
+
+def _values(
+    test: criteria.Test, level: NDArray[np.float64], today: float | None, config: FilterConfig
+) -> list[float]:
+    """Values that the threshold may have, over the range of the cells."""
+    if test.kind == "rule":  # smaller numbers of pixels can be had as percentiles only
+        return [*map(float, range(101))]
+    finite = level[np.isfinite(level)]
+    low, high = np.quantile(finite, (0.002, 0.998)) if finite.size else (0.0, 1.0)
+    marks = [low, high] if today is None else [low, high, today]
+    room = 0.1 * (max(marks) - min(marks)) or 0.1 * abs(max(marks)) or 0.1
+    values = np.linspace(max(0, min(marks) - room), max(marks) + room, _STEPS)
+    values = values.clip(max=limits(test.threshold).get("le", np.inf))
+    values = np.unique(values if today is None else np.append(values, today))
+    return [value for value in values.tolist() if _is_possible(test.threshold, value, config)]
+
+
+def _is_possible(field: str, value: float, config: FilterConfig) -> bool:
+    try:
+        config.replace(**{field: value})
+    except ValidationError:
+        return False
+    return True

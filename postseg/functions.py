@@ -1,0 +1,119 @@
+"""The filter as a function, and the picture of a filter run that its callers may ask for."""
+
+from __future__ import annotations
+
+import warnings
+from os import PathLike
+from typing import Any
+
+from postseg.filtering import criteria
+from postseg.filtering.config import FilterConfig
+from postseg.filtering.run import FilterRun, apply_filter, measure_masks, why_nothing_passed
+from postseg.raster.label_image import LabelImage
+
+DebugImage = bool | str | PathLike[str] | None  # whether to save it, or where
+
+
+def save_picture(filtered: FilterRun, where: DebugImage) -> None:
+    """Save what was kept and what was not, as ``cleaned_mask.png`` where True does not say."""
+    if where is None or where is False:
+        return
+    from postseg.show.figures import save_debug_image
+
+    path = "cleaned_mask.png" if where is True else where
+    save_debug_image(path, filtered.measured.runs, filtered.regions, filtered.report.config)
+
+
+def filter_cell_by_regionprops(
+    seg_masks: Any,
+    max_eccentricity: float | None = None,
+    min_area: str | float | None = "median_div2",
+    min_absolute_area: float | None = 50,
+    max_area: float | None = None,
+    min_solidity: float | None = None,
+    max_solidity: float | None = None,
+    min_extent: float | None = None,
+    max_extent: float | None = None,
+    min_compactness: float | None = None,
+    max_convexity_deficit: float | None = 0.20,
+    max_perimeter_area_ratio: float | None = None,
+    area_std_filter: float | None = None,
+    save_debug: DebugImage = False,
+    verbose: bool = True,
+) -> LabelImage:
+    """Keep the regions of a label image that look like cells, renumbered 1..n.
+
+    A region is an 8-connected component of one label. It is kept when it passes every test;
+    bounds are inclusive and ``None`` switches a test off. Areas are in mask pixels.
+
+    Parameters
+    ----------
+    seg_masks : (H, W) array_like
+        Label image: 0 is background, every other value a cell. Never modified.
+    max_eccentricity : float from 0 to 1, optional
+        Reject more elongated cells; 0 is a circle, 1 a line. Typical cells: up to 0.95.
+    min_area : {"median", "median_div2"} or float from 0, default "median_div2"
+        Reject smaller cells: 'median', 'median_div2' (half the median), a number from 0 to 100 =
+        that PERCENTILE of the areas, a larger number = pixels. For a floor below 100 pixels use
+        min_absolute_area.
+    min_absolute_area : float from 0, default 50
+        Reject debris: fewer pixels than this, whatever the other cells are.
+    max_area : float from 0, optional
+        Reject larger cells, in pixels.
+    min_solidity : float from 0 to 1, optional
+        Reject concave cells, by area / area of the convex hull. Typical cells: 0.7 to 0.9.
+    max_solidity : float from 0 to 1, optional
+        Reject cells that are too convex. Above 0.98: suspiciously smooth.
+    min_extent : float from 0 to 1, optional
+        Reject cells that fill little of their bounding box. Below 0.3: thin.
+    max_extent : float from 0 to 1, optional
+        Reject rectangular cells, by area / area of the bounding box. Typical cells: 0.5 to 0.8.
+    min_compactness : float from 0 to 1, optional
+        Reject irregular cells, by 4 pi area / perimeter^2. Typical: 0.6 to 0.8; below 0.5
+        irregular.
+    max_convexity_deficit : float from 0 to 1, default 0.2
+        Reject half-moons, by 1 - solidity. Normal cells: 0.05 to 0.15; half-moons above 0.20.
+    max_perimeter_area_ratio : float from 0, optional
+        Reject ragged cells, by perimeter / sqrt(area). Typical: 3.5 to 5.0; fragmented above 6.0.
+    area_std_filter : float above 0, optional
+        Reject areas further from the mean than this many population standard deviations.
+    save_debug : bool or path
+        Write a picture of survivors and rejected regions: True writes ``cleaned_mask.png``
+        here. Needs the extra ``plot``.
+    verbose : bool
+        Print the `FilterReport`.
+
+    Returns
+    -------
+    (H, W) int32 array
+        Survivors renumbered in raster order of their first pixel. All zeros, with a warning,
+        when nothing survives. A lazy dask array where `seg_masks` is one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For masks that are no 2-D label image, and for impossible thresholds.
+    """
+    config = FilterConfig(
+        max_eccentricity=max_eccentricity,
+        min_area=min_area,  # type: ignore[arg-type]
+        min_absolute_area=min_absolute_area,
+        max_area=max_area,
+        min_solidity=min_solidity,
+        max_solidity=max_solidity,
+        min_extent=min_extent,
+        max_extent=max_extent,
+        min_compactness=min_compactness,
+        max_convexity_deficit=max_convexity_deficit,
+        max_perimeter_area_ratio=max_perimeter_area_ratio,
+        area_std_filter=area_std_filter,
+    )
+    filtered = apply_filter(
+        measure_masks(seg_masks), config, lambda regions: criteria.rejections(regions, config)
+    )
+    save_picture(filtered, save_debug)
+    if verbose:
+        print(filtered.report)
+    if not filtered.report.passed:
+        warnings.warn(why_nothing_passed(filtered.report), stacklevel=2)
+    return filtered.masks

@@ -1,0 +1,1 @@
+"""Outlines, and where they lie; knows no thresholds."""

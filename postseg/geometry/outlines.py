@@ -1,0 +1,230 @@
+"""Outline regions: from runs to shapely polygons, scaled, mirrored and shifted.
+
+The only place where (row, column) becomes (x, y).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import geopandas as gpd
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from postseg._kernels import contours
+from postseg._support.checks import check_factor
+from postseg._support.threads import in_threads, spread
+from postseg.geometry.placement import Matrix, heights
+from postseg.raster.grouped import Grouped
+from postseg.raster.images import encode
+from postseg.raster.label_image import as_label_image
+from postseg.raster.runs import Runs, components
+
+_BATCH = 1 << 20  # vertices to trace and build at a time: 16 MB
+
+
+class _Rings(NamedTuple):
+    """Outlines still to be traced: one region per label, and where each ring will begin."""
+
+    regions: Grouped
+    offsets: NDArray[np.int64]
+    x_scale: float
+    y_scale: float
+    shift: float
+
+    def trace(self, first: int, last: int) -> NDArray[np.float64]:
+        """Vertices of the rings ``first:last``."""
+        regions, bounds = self.regions, self.offsets[first : last + 1] - self.offsets[first]
+        coords = np.empty((bounds[-1], 2))
+        contours.trace(
+            0,
+            last - first,
+            regions.offsets[first : last + 1],
+            *(regions.row, regions.start, regions.stop),
+            bounds,
+            *(self.x_scale, self.y_scale, self.shift),
+            coords,
+        )
+        return coords
+
+
+def outline_polygons(
+    runs: Runs, factor: int = 1, *, mirrored: bool = False
+) -> tuple[NDArray[np.int64], NDArray[np.object_], float]:
+    """Outline every label by the marching-squares contour of its region at level 0.5.
+
+    The rings are those of ``find_contours(np.pad(region, 1), 0.5, fully_connected="high")``:
+    outer outlines, without holes, closed at the image border too. Where a label has several
+    parts, the one with the longest outline (in pixel edges; the first of equals) stands for it.
+
+    Vertices are (x, y) = (column, row), pixel centres at integers, times `factor` (0: as they
+    are). `mirrored` makes of y what `mirror_y0` and `shift_to_y0` would: it points up, from 0.
+
+    Returns
+    -------
+    labels : (n,) int64 array
+        Label values, ascending.
+    polygons : (n,) object array
+        One for each.
+    shift : float
+        What was added to y after mirroring.
+
+    Notes
+    -----
+    Batch by batch, so that the vertices of a slide need not all be held twice, and so that one
+    batch is traced while another is built.
+    """
+    rings = _measure_rings(runs, factor, mirrored)
+
+    def build(first: int, last: int) -> NDArray[np.object_]:
+        bounds = rings.offsets[first : last + 1] - rings.offsets[first]
+        one_ring_each = np.arange(last - first + 1)
+        return shapely.from_ragged_array(
+            shapely.GeometryType.POLYGON, rings.trace(first, last), (bounds, one_ring_each)
+        )
+
+    n_batches = 1 + int(rings.offsets[-1]) // _BATCH
+    shares = np.linspace(0, rings.offsets[-1], n_batches + 1)
+    ends = np.unique(np.searchsorted(rings.offsets, shares)).tolist()
+    batches = in_threads(build, list(itertools.pairwise(ends)), "Outlining")
+    geometry = np.concatenate([np.empty(0, dtype=object), *batches])
+    return rings.regions.label, geometry, rings.shift
+
+
+def _measure_rings(runs: Runs, factor: int, mirrored: bool) -> _Rings:
+    scale = float(factor or 1)
+    regions = components(runs).regions
+    length = np.empty(regions.label.size, np.int64)
+
+    def measure_range(first: int, last: int) -> None:
+        contours.outline_lengths(first, last, *regions[:4], length)
+
+    spread(measure_range, regions.offsets, "Measuring outlines")
+
+    order = np.lexsort((-length, regions.label))
+    _, position = np.unique(regions.label[order], return_index=True)
+    chosen = order[position]
+    if not np.array_equal(chosen, np.arange(length.size)):
+        regions = regions.take(chosen)
+    offsets = np.concatenate(([0], np.cumsum(length[chosen] + 1)))
+    shift = mirror_shift(int(regions.row.max(initial=0)), factor) if mirrored else 0.0
+    return _Rings(regions, offsets, scale, -scale if mirrored else scale, shift)
+
+
+def masks_to_polygons(seg_masks: Any, factor_rescale: int = 1) -> list[shapely.Polygon]:
+    """Outline every cell of a label image.
+
+    Parameters
+    ----------
+    seg_masks : (H, W) array_like
+        Label image: 0 is background, every other value a cell.
+    factor_rescale : int
+        Coordinates are multiplied by it, about (0, 0); 0 means as they are.
+
+    Returns
+    -------
+    list of Polygon
+        One per label, in ascending order of the labels. Vertices lie half way between a pixel
+        of the cell and its 4-neighbour outside, as (x, y) = (column, row) with pixel centres
+        at integers: marching squares at level 0.5, exactly the vertices of
+        ``skimage.measure.find_contours`` for a cell off the image border and in one
+        4-connected piece. Holes are not cut out.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When `seg_masks` is not a 2-D label image, `factor_rescale` not a whole number >= 0.
+    """
+    factor = check_factor(factor_rescale)
+    _, geometry, _ = outline_polygons(encode(as_label_image(seg_masks)), factor)
+    return geometry.tolist()
+
+
+def as_geometry(outlines: Any, labels: NDArray[np.int64], hook: str) -> NDArray[np.object_]:
+    """Put what an overridden `hook` made of `labels` into an array.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When it is not one geometry per label.
+    """
+    if not isinstance(outlines, Iterable):
+        raise TypeError(
+            f"{hook}() returned {outlines!r:.100}; it must return one polygon per label."
+        )
+    geometry = np.fromiter(outlines, dtype=object)
+    if geometry.size != labels.size:
+        raise ValueError(
+            f"{hook}() returned {geometry.size:,} polygons for {labels.size:,} "
+            "labels; it must return one per label, in ascending order of the labels."
+        )
+    wrong = ~shapely.is_geometry(geometry)
+    if wrong.any():
+        raise TypeError(
+            f"{hook}() returned {geometry[wrong][0]!r:.100} for the label {labels[wrong][0]}; it "
+            "must return a polygon."
+        )
+    return geometry
+
+
+def mirror_y0(geom: Any) -> Any:
+    """Mirror polygons at the x axis: (x, y) -> (x, -y), holes too.
+
+    Parameters
+    ----------
+    geom : Polygon, or array of geometries
+        An array is mirrored in one vectorised call.
+
+    Returns
+    -------
+    Polygon or array
+        Geometries of any other type come back unchanged.
+    """
+    if isinstance(geom, shapely.Polygon):
+        return shapely.transform(geom, _negate_y)
+    if not isinstance(geom, np.ndarray):
+        return geom
+    polygons = shapely.get_type_id(geom) == shapely.GeometryType.POLYGON
+    if polygons.all():
+        return shapely.transform(geom, _negate_y)
+    mirrored = geom.copy()
+    mirrored[polygons] = shapely.transform(geom[polygons], _negate_y)
+    return mirrored
+
+
+def _negate_y(coords: NDArray[np.float64]) -> NDArray[np.float64]:
+    return coords * (1, -1)
+
+
+def shift_to_y0(geometry: NDArray[np.object_]) -> tuple[NDArray[np.object_], float]:
+    """Shift all geometries together so that their lowest y, if below 0, is 0; and by how much."""
+    shift = max(0.0, -shapely.bounds(geometry)[:, 1].min())
+    return shapely.transform(geometry, lambda coords: np.add(coords, (0, shift))), shift
+
+
+def mirror_shift(last_row: int | None, factor: int) -> float:
+    """The shift after `mirror_y0`, by the lowest row of the image that holds a cell."""
+    return 0.0 if last_row is None else (factor or 1) * (last_row + 0.5)
+
+
+def shift_of(runs: Runs, factor: int, mirror: Matrix) -> float:
+    """The shift that `shift_to_y0` would apply to the outlines of `runs` after any `mirror`."""
+    if not runs.row.size:
+        return 0.0
+    scale = factor or 1
+    left, right = scale * (runs.start.min() - 0.5), scale * (runs.stop.max() - 0.5)
+    top, bottom = scale * (runs.row.min() - 0.5), scale * (runs.row.max() + 0.5)
+    return max(0.0, -float(heights(mirror, left, top, right, bottom).min()))
+
+
+def to_geodataframe(
+    geometry: NDArray[np.object_], labels: NDArray[np.int64], name: str
+) -> gpd.GeoDataFrame:
+    """Table of polygons: columns `name` (``cell_<label>``) and ``geometry``, index = labels."""
+    names = [f"cell_{label}" for label in labels.tolist()]
+    # of one type, whatever the labels came from
+    index = labels.astype(np.int64, copy=False)
+    return gpd.GeoDataFrame({name: names, "geometry": geometry}, index=index)

@@ -1,0 +1,80 @@
+"""`Runs`: a label image as horizontal runs, which is all that postseg works on."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from postseg._kernels import runs as kernels
+from postseg.raster.grouped import Grouped
+from postseg.raster.label_image import as_block
+
+
+class Runs(NamedTuple):
+    """Maximal horizontal stretches of one nonzero label, in raster order.
+
+    Attributes
+    ----------
+    row, start, stop : (n_runs,) int32
+        The pixels ``image[row, start:stop]``.
+    label : (n_runs,) int64
+        Their value; int32 will do where it is a region number.
+    shape : tuple of int
+        Rows and columns of the image.
+    """
+
+    row: NDArray[np.int32]
+    start: NDArray[np.int32]
+    stop: NDArray[np.int32]
+    label: NDArray[np.integer[Any]]
+    shape: tuple[int, int]
+
+    def without_background(self) -> Runs:
+        """The runs whose label is not 0."""
+        kept = self.label > 0
+        row, start, stop = (part[kept] for part in self[:3])
+        return Runs(row, start, stop, self.label[kept], self.shape)
+
+    @property
+    def last_row(self) -> int | None:
+        """The lowest row with a run, or None."""
+        return int(self.row[-1]) if self.row.size else None
+
+    def same(self, other: Runs) -> bool:
+        """Whether both are runs of one and the same image."""
+        pairs = zip(self[:4], other[:4], strict=True)
+        return self.shape == other.shape and all(np.array_equal(*pair) for pair in pairs)
+
+
+class Components(NamedTuple):
+    """The regions of an image.
+
+    Attributes
+    ----------
+    regions : Grouped
+        Their runs, by region number - 1, with the label that each has in the image.
+    number : (n_runs,) int32
+        Region number, from 1, of each of the image's `Runs`.
+    """
+
+    regions: Grouped
+    number: NDArray[np.int32]
+
+
+def encode_block(block: NDArray[Any], first_row: int, first_col: int) -> tuple[NDArray[Any], ...]:
+    """Row, start, stop and label of the runs in one block at that place in the image."""
+    return kernels.encode(as_block(block, first_row, first_col), first_row, first_col)
+
+
+def components(runs: Runs) -> Components:
+    """Number the 8-connected regions of equal label, in raster order of their first pixel.
+
+    The order is that of ``skimage.measure.label(connectivity=2)``.
+    """
+    number, n_regions = kernels.components(runs.row, runs.start, runs.stop, runs.label)
+    order, offsets = kernels.group(number, n_regions)
+    row, start, stop = (part[order] for part in runs[:3])
+    label = runs.label[order[offsets[:-1]]]
+    return Components(Grouped(offsets, row, start, stop, label), number)

@@ -1,0 +1,90 @@
+"""The values that a `PostSegmentation` holds: replaced whole, never changed."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+
+from postseg._support.words import human, out_of, wrapped
+from postseg.filtering.report import FilterReport
+from postseg.filtering.run import FilterRun, Measured
+from postseg.raster.label_image import LabelImage, is_lazy
+from postseg.raster.runs import Runs
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import xarray as xr
+    from anndata import AnnData
+
+MADE = ("gdf_polygons", "shapes_model", "labels_model", "table")  # of the masks as they stand
+
+
+class Held(NamedTuple):
+    """All that a `PostSegmentation` holds beside its settings; replaced whole, never changed.
+
+    Attributes
+    ----------
+    input : (H, W) array or None
+        The masks as they were assigned, not to be written to: what the filter reads.
+    measured : Measured or None
+        The same, read once. What is edited in the array afterwards is not seen.
+    masks : (H, W) array or None
+        The masks as they stand.
+    runs : Runs or None
+        The same as runs, once a filter made them.
+    made_by : FilterRun or None
+        The filter run that made them; None where they are as assigned, or of a subclass's filter.
+    audit : DataFrame or None
+        Their audit table, once a filter made them.
+    shift : float or None
+        What is added to y after mirroring them, once it is known.
+    gdf_polygons, shapes_model, labels_model, table
+        What was made of them.
+    last : FilterRun or None
+        The last filter run, of these masks or of any other image.
+    filter_report, regions
+        What is handed out of it: the table as a copy, whose edits do not reach the audit.
+    """
+
+    input: LabelImage | None = None
+    measured: Measured | None = None
+    masks: LabelImage | None = None
+    runs: Runs | None = None
+    made_by: FilterRun | None = None
+    audit: pd.DataFrame | None = None
+    shift: float | None = None
+    gdf_polygons: gpd.GeoDataFrame | None = None
+    shapes_model: gpd.GeoDataFrame | None = None
+    labels_model: xr.DataArray | xr.DataTree | None = None
+    table: AnnData | None = None
+    last: FilterRun | None = None
+    filter_report: FilterReport | None = None
+    regions: pd.DataFrame | None = None
+
+    def __str__(self) -> str:
+        """What the masks are, which steps have run, and what was rejected: a line each."""
+        if self.masks is None:
+            return "no masks yet"
+        height, width = self.masks.shape
+        kind = "dask array" if is_lazy(self.masks) else "array"
+        state = "as assigned" if self.runs is None else "filtered"
+        lines = [f"masks: {height} x {width} {self.masks.dtype} {kind}, {state}"]
+        made = [name for name in MADE if getattr(self, name) is not None]
+        lines.append(f"made: {', '.join(made) or 'nothing yet'}")
+        report = self.filter_report
+        if report is not None:
+            lines.append(f"passed: {out_of(report.passed, report.total)}")
+            counts = [f"{human(why)} {n:,}" for why, n in report.rejected.items() if n]
+            lines += wrapped(", ".join(counts) or "none", " " * 10, "rejected: ")
+        return "\n".join(lines)
+
+
+class Turn:
+    """Whose turn it is: an object does one step at a time, whatever thread asks for it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.in_step = False
+        self.under_test: LabelImage | None = None  # while `rejections` is asked

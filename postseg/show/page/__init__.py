@@ -1,0 +1,1 @@
+"""The report page: its pictures, its table, its text."""

@@ -1,0 +1,116 @@
+"""What the report page tells in tables: the reasons, and every rejected region."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Iterator
+from math import isfinite
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from postseg._support.words import exact, fixed, heading, human, name_of
+from postseg.filtering.criteria import tests_of
+from postseg.filtering.metrics import METRIC, METRICS
+from postseg.filtering.report import FilterReport
+
+COLUMNS = {
+    "region": "Region",
+    "source_label": "Input label",
+    "reason": "Reason",
+    **{metric: heading(metric) for metric in METRICS},
+    "margin": "Margin",
+    "centroid_row": "Row",
+    "centroid_col": "Column",
+}
+
+
+class ReasonRow(NamedTuple):
+    """A line of the table of reasons, which is the legend of the overview too."""
+
+    name: str
+    rule: str
+    swatch: bytes | None
+    regions: int
+    percent: float
+
+
+def reason_rows(report: FilterReport, swatches: dict[str, bytes]) -> Iterator[ReasonRow]:
+    """Kept regions, then each reason that occurs or whose test is on, in the order of the tests."""
+    total = report.total or 1
+    yield ReasonRow("Kept", "", swatches.get(""), report.passed, report.percent_passed)
+    for reason, count in report.rejected.items():
+        rule = _rule(reason, report)
+        if count or rule:
+            yield ReasonRow(human(reason), rule, swatches.get(reason), count, 100 * count / total)
+
+
+def _rule(reason: str, report: FilterReport) -> str:
+    """Say what a region must be like to pass the test; nothing when it is off."""
+    tests = tests_of(reason)
+    if not tests:
+        return "a test of your own"
+    test = tests[0]
+    metric = name_of(test.metric)
+    value: Any = getattr(report.config, test.threshold)
+    if value is None:
+        return ""
+    if test.kind == "deviations":
+        all_ = report.statistics_all.loc[test.metric]
+        low, high = all_["mean"] - value * all_["std"], all_["mean"] + value * all_["std"]
+        bounds = f"{metric} ≤ {fixed(high, 1)}"
+        if low > 0:
+            bounds = f"{metric} from {fixed(low, 1)} to {fixed(high, 1)}"
+        return f"{bounds} px, mean ± {exact(value)} standard deviations"
+    unit = " px" if METRIC[test.metric].unit else ""
+    if test.kind == "rule":
+        if report.min_area is None:
+            return f"{metric} ≥ {value}"
+        value, unit = report.min_area, f" px, {report.min_area_rule}"
+        unit = unit.removesuffix(", pixels")
+    sign = "≥" if test.bound == "min" else "≤"
+    return f"{metric} {sign} {exact(value)}{unit}"
+
+
+def audit_columns(rejected: pd.DataFrame, reasons: list[str]) -> dict[str, Any]:
+    """Columns of the table of rejected regions; a reason is its number in `reasons`."""
+    reason = rejected["reason"].astype(str)
+    margin = np.full(len(rejected), np.nan)
+    for name in reasons:
+        if f"margin_{name}" in rejected:
+            margin = np.where(reason == name, rejected[f"margin_{name}"], margin)
+    label = rejected["source_label"].to_numpy()
+    place = rejected[["centroid_row", "centroid_col"]].to_numpy().round(1)
+    columns: dict[str, Any] = {
+        "region": rejected.index.tolist(),
+        # numbers of JavaScript are exact up to 2^53 only
+        "source_label": (label.astype(str) if (label > 2**53).any() else label).tolist(),
+        "reason": pd.Categorical(reason, categories=reasons).codes.tolist(),
+        **{
+            name: rejected[name].tolist() if metric.whole else _rounded(rejected[name].to_numpy())
+            for name, metric in METRIC.items()
+        },
+        "margin": _rounded(margin),
+        "centroid_row": place[:, 0].tolist(),
+        "centroid_col": place[:, 1].tolist(),
+    }
+    names = [human(name) for name in reasons]
+    return {"reasons": reasons, "names": names, "columns": columns}
+
+
+def _rounded(values: NDArray[np.float64]) -> list[float | None]:
+    """Round to 4 significant digits, but never before the decimal point."""
+    size = np.abs(np.where(np.isfinite(values) & (values != 0), values, 1))
+    scale = 10.0 ** (3 - np.floor(np.log10(size))).clip(0, 300)
+    rounded = (np.round(values * scale) / scale).tolist()
+    return [value if isfinite(value) else None for value in rounded]
+
+
+def pack(data: dict[str, Any]) -> str:
+    """Compress as small as text can be in a page, the same bytes for the same data."""
+    text = json.dumps(data, separators=(",", ":"))
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()

@@ -1,0 +1,215 @@
+"""The report page: one HTML file that shows a filter run, and needs nothing beside it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import datetime
+from importlib.resources import files
+from typing import NamedTuple
+
+import pandas as pd
+
+from postseg import __version__
+from postseg._support.words import exact, fixed, heading, human
+from postseg.filtering.config import FilterConfig
+from postseg.filtering.metrics import METRIC
+from postseg.filtering.report import FilterReport
+from postseg.filtering.run import why_nothing_passed
+from postseg.show.page.data import COLUMNS, audit_columns, pack, reason_rows
+
+try:
+    from jinja2 import Environment, StrictUndefined
+except ImportError as error:
+    raise ImportError(
+        'The report page needs Jinja2, which is not installed: pip install "postseg[plot]"'
+    ) from error
+
+_TEMPLATES = files("postseg.show.page") / "templates"
+_KINDS = {b"\x89PNG": "png", b"\xff\xd8": "jpeg"}
+_STATISTICS = ("min", "median", "mean", "max", "std")
+
+
+class Picture(NamedTuple):
+    """A picture for the page.
+
+    Attributes
+    ----------
+    data : bytes
+        A PNG or JPEG, or an SVG; one that heeds ``prefers-color-scheme`` follows the page's scheme.
+    alt : str
+        What it shows, for those who cannot see it.
+    width, height : int
+        The size to show it at where there is room, in CSS pixels.
+    """
+
+    data: bytes
+    alt: str
+    width: int
+    height: int
+
+
+class Crop(NamedTuple):
+    """One region cut out, with the value that it was judged by, as text."""
+
+    picture: Picture
+    value: str
+    region: int
+    kept: bool
+
+
+class SweepPictures(NamedTuple):
+    """How the number of survivors follows one threshold, and the cells that flip near it.
+
+    Attributes
+    ----------
+    field : str
+        Of `FilterConfig`.
+    value : str
+        In force, "off" if there is none.
+    note : str
+        What one should know of it, or nothing.
+    chart : Picture
+        Survivors against the threshold.
+    crops : list of Crop
+        From clearly in to clearly out.
+    """
+
+    field: str
+    value: str
+    note: str
+    chart: Picture
+    crops: list[Crop]
+
+
+class GalleryPictures(NamedTuple):
+    """Regions rejected for one reason, and those kept that came nearest to it."""
+
+    reason: str
+    rejected: list[Crop]
+    nearly: list[Crop]
+    note: str
+
+
+class Pictures(NamedTuple):
+    """All pictures of a page.
+
+    Attributes
+    ----------
+    overview : Picture
+        The label image, rejected regions filled by reason.
+    detail : Picture or None
+        A part of it at full resolution.
+    swatches : dict of str to bytes
+        For "" (kept) and each reason, how it looks in the overview, as PNG.
+    histograms : list of (str, Picture)
+        By metric.
+    sweeps : list of SweepPictures
+    galleries : list of GalleryPictures
+    """
+
+    overview: Picture
+    detail: Picture | None
+    swatches: dict[str, bytes]
+    histograms: list[tuple[str, Picture]]
+    sweeps: list[SweepPictures]
+    galleries: list[GalleryPictures]
+
+
+def render(
+    report: FilterReport,
+    regions: pd.DataFrame,
+    pictures: Pictures,
+    *,
+    title: str,
+    source: str,
+    made: datetime,
+) -> str:
+    """Write the page: readable without a network, in light and dark, on a desk and on a phone.
+
+    Parameters
+    ----------
+    report : FilterReport
+        What the filter found.
+    regions : DataFrame
+        The audit table of the same run, see `PostSegmentation.regions`.
+    pictures : Pictures
+        To show.
+    title, source : str
+        Heading of the page, and where the label image came from.
+    made : datetime
+        When.
+
+    Returns
+    -------
+    str
+        An HTML document, to be saved as UTF-8.
+
+    Raises
+    ------
+    ValueError
+        When report and table are not of the same run.
+    """
+    rejected = regions[regions["label"] == 0]
+    if (len(regions), len(rejected)) != (report.total, report.total - report.passed):
+        raise ValueError(
+            f"The report tells of {report.total} regions with {report.total - report.passed} "
+            f"rejected, the table of {len(regions)} with {len(rejected)}: pass those of one run."
+        )
+    found = set(rejected["reason"].astype(str))
+    reasons = sorted(found, key=lambda reason: (human(reason), reason))
+    style, script = (
+        (_TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js")
+    )
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"data_uri": _data_uri, "number": _number}
+    environment.filters |= {"exact": exact, "heading": heading, "human": human}
+    template = environment.from_string((_TEMPLATES / "report.html").read_text(encoding="utf-8"))
+    page = template.render(
+        style=style,
+        script=script,
+        # only this script may run, whatever might get into the page
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        title=title,
+        source=source,
+        made=made,
+        made_text=f"{made.day} {made:%B %Y, %H:%M}",
+        version=__version__,
+        report=report,
+        warning="" if report.passed else why_nothing_passed(report),
+        rows=[*reason_rows(report, pictures.swatches)],
+        off=[name for name, value in report.config if value is None],
+        pictures=pictures,
+        definitions={name: metric.definition for name, metric in METRIC.items()},
+        statistics=_STATISTICS,
+        config=config_toml(report.config),
+        columns=COLUMNS,
+        reasons=reasons,
+        counts=rejected["reason"].astype(str).value_counts(),
+        data=pack(audit_columns(rejected, reasons)),
+    )
+    return page.encode(errors="replace").decode()  # a file's name need not be text
+
+
+def config_toml(config: FilterConfig) -> str:
+    """Write thresholds as TOML that `FilterConfig.from_file` reads back, "none" being off."""
+    return "".join(f"{name} = {_toml(value)}\n" for name, value in config)
+
+
+def _toml(value: float | str | None) -> str:
+    if value is None or isinstance(value, str):
+        return f'"{value or "none"}"'
+    short = f"{value:.10g}"
+    return short if float(short) == value else repr(value)
+
+
+def _number(value: float, metric: str) -> str:
+    """Format a statistic; nothing where there is none."""
+    return fixed(value, METRIC[metric].digits, missing="")
+
+
+def _data_uri(data: bytes) -> str:
+    kind = next((kind for start, kind in _KINDS.items() if data.startswith(start)), "svg+xml")
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

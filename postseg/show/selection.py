@@ -1,0 +1,156 @@
+"""Which few of many cells to show, and where to look closer."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from postseg.filtering import criteria
+from postseg.filtering.config import suggestion
+from postseg.filtering.report import FilterReport
+
+BOX = ["min_row", "min_col", "max_row", "max_col"]
+
+_NEAR = 0.1  # of the cells: those are near a threshold
+_CELLS_ACROSS = 10  # of a closer look
+
+Numbers = NDArray[np.int64]
+
+
+class Gallery(NamedTuple):
+    """Region numbers: rejected for one reason, and kept but next to go."""
+
+    rejected: Numbers
+    nearly: Numbers
+
+
+def check_gallery(report: FilterReport, reason: str, n: int) -> None:
+    """Check that a gallery can be asked for.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When `n` is no number of cells, there is no such reason, or its test is off and rejected
+        nothing.
+    """
+    if isinstance(n, bool) or not isinstance(n, int | np.integer):
+        raise TypeError(f"n is {n!r}; give a whole number of cells to show, 1 or more.")
+    if n < 1:
+        raise ValueError(f"n is {n!r}; give a number of cells to show, 1 or more.")
+    if not isinstance(reason, str):
+        raise TypeError(f"reason is {reason!r:.100}; give one of: {', '.join(report.rejected)}.")
+    if reason not in report.rejected:
+        raise ValueError(f"There is no reason {reason!r}{suggestion(reason, report.rejected)}")
+    fields = [test.threshold for test in criteria.tests_of(reason)]
+    if fields and not report.rejected[reason] and getattr(report.config, fields[0]) is None:
+        raise ValueError(
+            f"No region is {reason}: its threshold {fields[0]} is off (None). "
+            "Choose a reason whose test is on."
+        )
+
+
+def choose_gallery(regions: pd.DataFrame, reason: str, n: int) -> Gallery:
+    """Choose up to `n` regions rejected for a reason, or nearly so, each in order of its margin.
+
+    Both start at the threshold. The rejected ones are spread over all of them, the kept ones are
+    the nearest: a third of `n`, more where fewer were rejected, half of it at most, unless none
+    were.
+    """
+    rejected = regions.index[regions["reason"] == reason].to_numpy()
+    if f"margin_{reason}" not in regions:  # of a subclass: how near the others are is not known
+        return Gallery(_spread(rejected, n), rejected[:0])
+    margin = regions[f"margin_{reason}"]
+    kept = margin[regions["label"] > 0].dropna().sort_values(kind="stable").index.to_numpy()
+    n_kept = min(kept.size, max(n // 3, n - rejected.size), n // 2 if rejected.size else n)
+    order = margin[rejected].sort_values(ascending=False, kind="stable").index.to_numpy()
+    return Gallery(_spread(order, n - n_kept), kept[:n_kept])
+
+
+def choose_strip(
+    level: NDArray[np.float64],
+    bound: str,
+    today: float | None,
+    decided: NDArray[np.bool_],
+    n: int,
+) -> Numbers:
+    """Choose `n` regions that a threshold decides on, from clearly in to clearly out.
+
+    Parameters
+    ----------
+    level : (n_regions,) array
+        See `criteria.levels`.
+    bound : {"min", "max"}
+        Whether regions below or above the threshold go.
+    today : float or None
+        The threshold; None: off, and those that it would reject first are shown.
+    decided : (n_regions,) array of bool
+        Regions that other tests reject anyway.
+    n : int
+        How many, half of them on each side where there are enough.
+
+    Returns
+    -------
+    array of int
+        Region numbers, from 1.
+    """
+    candidate = np.flatnonzero(np.isfinite(level) & ~decided)
+    sign = 1 if bound == "min" else -1
+    if today is None:
+        order = candidate[np.argsort(sign * level[candidate], kind="stable")]
+        return _spread(order[: _near(candidate, n)], n)[::-1] + 1
+    margin = sign * (level[candidate] - today)
+    order = np.argsort(np.abs(margin), kind="stable")
+    inside, outside = (candidate[order[side[order]]] for side in (margin >= 0, margin < 0))
+    n_in = min(inside.size, max(n // 2, n - outside.size))
+    n_out = min(outside.size, n - n_in)
+    near = _near(candidate, n)
+    shown = [_spread(inside[:near], n_in)[::-1], _spread(outside[:near], n_out)]
+    return np.concatenate(shown) + 1
+
+
+def _near(candidate: Numbers, n: int) -> int:
+    return max(n, round(_NEAR * candidate.size))
+
+
+def _spread(numbers: NDArray[Any], n: int) -> Numbers:
+    """At most `n` of them, evenly, the first and the last among them."""
+    if numbers.size <= n:
+        return numbers
+    return np.asarray(numbers[np.linspace(0, numbers.size - 1, n).round().astype(int)])
+
+
+def crop_side(regions: pd.DataFrame, numbers: Numbers) -> int:
+    """Mask pixels a side that show typical ones of these regions with something around them."""
+    typical = _extent(regions)
+    shown = _extent(regions.loc[numbers])
+    return ceil(max(1.6 * np.median(typical), 1.25 * np.median(shown), 12))
+
+
+def _extent(regions: pd.DataFrame) -> NDArray[np.float64]:
+    """The longer side of each bounding box."""
+    top, left, bottom, right = regions[BOX].to_numpy(dtype=float).T
+    extent = np.maximum(bottom - top, right - left)
+    return extent if extent.size else np.ones(1)
+
+
+def choose_detail(regions: pd.DataFrame, shape: tuple[int, int]) -> tuple[int, int, int]:
+    """Choose a square for a closer look: first row, first column and side, in mask pixels.
+
+    About ten cells across, where most reasons are to be seen, near the middle of the mask.
+    """
+    side = int(min(*shape, max(32, _CELLS_ACROSS * 1.2 * np.median(_extent(regions)))))
+    rows, cols = (ceil(length / side) for length in shape)
+    row = (regions["centroid_row"].to_numpy() // side).astype(int).clip(0, rows - 1)
+    col = (regions["centroid_col"].to_numpy() // side).astype(int).clip(0, cols - 1)
+    tile = row * cols + col
+    kinds = pd.Series(regions["reason"].to_numpy()).groupby(tile).nunique()
+    best = kinds.index[kinds == kinds.max()].to_numpy() if len(kinds) else np.zeros(1, int)
+    off_middle = np.hypot(best // cols - (rows - 1) / 2, best % cols - (cols - 1) / 2)
+    chosen = int(best[off_middle.argmin()])
+    first_row, first_col = chosen // cols * side, chosen % cols * side
+    # the last ones end where the mask does
+    return min(first_row, shape[0] - side), min(first_col, shape[1] - side), side

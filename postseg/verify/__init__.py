@@ -1,0 +1,1 @@
+"""Draw shapes back onto labels, and name what disagrees."""

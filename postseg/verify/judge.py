@@ -1,0 +1,203 @@
+"""Judge compared cells: which of them disagree, and how.
+
+What is right, in pixels of the labels, with f the side of a mask pixel (1 unless the labels are
+an enlarged image):
+
+- The centroids of a polygon and of its label's pixels differ by at most 0.5, or f / 4 if that is
+  more. The outlines of `polygons` run through the middles of pixel sides and so cut the corners
+  of mask pixels. That moves a centroid by up to 0.05 f on real masks, 0.13 f in noise, and by
+  nearly f / 4 for a comb with long teeth. Half a mask pixel is found; so is a shift that most
+  of n cells have in common, from 0.25 on, or from f / 4 / sqrt(n) if that is more. A single
+  polygon that covers just the pixels of its label is in place, however its centroid is weighted:
+  of a part of one pixel an outline keeps half the area.
+- The IoU is at least 1 - p f / a, for a cell of a pixels with an outline of p pixel edges: what
+  an outline one mask pixel off on all sides gives. 0.5 is enough, however: a lone mask pixel is
+  outlined by a diamond of half its area, and no other cell loses as large a part.
+- A cell shares at most p / 2 pixels with others, which allows for simplified outlines, beyond
+  those that it shares by design: all of a cell that it encloses, and f * f / 2 where it crosses
+  another cell at a corner.
+- A table by postseg (with ``uns["postseg"]``) has in ``obsm["spatial"]`` the centroids of the
+  labels' pixels in ``"global"``, which no outline moves: 0.5 is allowed. Nothing defines what that
+  of other tables is: the centroid of a nucleus, perhaps, in micrometres. So it may be in any system
+  of the labels, in their pixels or in coordinates of the shapes, whichever fits most rows, and a
+  point may lie anywhere in the bounding box of its label. Where none fits half of the rows, the
+  points are in a system that the store does not tell, and are not judged.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from postseg._support.words import quoted
+from postseg.geometry.placement import Matrix, area_scale
+from postseg.verify import causes
+from postseg.verify.compare import Compared, LabelCells, Polygons
+
+MAX_OFFSET = 0.5
+MIN_IOU = 0.5
+
+
+class Limits(NamedTuple):
+    """What is right for each label: see the module.
+
+    Attributes
+    ----------
+    mask_pixel : int
+        f.
+    offset : float
+        Largest.
+    shifted : bool
+        Whether most polygons are off by the same vector.
+    iou, overlap : Series
+        Smallest and largest, by label.
+    """
+
+    mask_pixel: int
+    offset: float
+    shifted: bool
+    iou: pd.Series
+    overlap: pd.Series
+
+
+def limits(cells: LabelCells, polygons: Polygons, to_pixels: Matrix, compared: Compared) -> Limits:
+    """Work out what is right."""
+    f = _mask_pixel(cells, polygons, to_pixels)
+    index = pd.Index(cells.own.label, name="id")
+    iou = np.maximum(MIN_IOU, 1 - cells.edges * f / cells.filled.areas())
+    overlap = cells.enclosed + cells.crossings * f * f / 2 + cells.edges / 2
+    offset = max(MAX_OFFSET, f / 4)
+    shifts = [causes.max_shift(r, f) for r in compared.values() if causes.are_shifted(r, f)]
+    offset = min([offset, *shifts])
+    return Limits(f, offset, bool(shifts), pd.Series(iou, index), pd.Series(overlap, index))
+
+
+def _mask_pixel(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> int:
+    """Side of a mask pixel, in pixels of an enlarged label image; 1 where nothing tells.
+
+    Labels and polygons must agree on it: every cell begins and ends at a multiple of f, and a
+    closed outline cuts four corners more than it fills, f * f / 8 each.
+    """
+    own = cells.own
+    if not own.label.size:
+        return 1
+    ends = np.concatenate([own.start, own.stop, *own.row_ranges()])
+    area = polygons.area * area_scale(to_pixels)
+    _, here, there = np.intersect1d(polygons.id, own.label, return_indices=True)
+    lost = np.median(cells.filled.areas()[there] - area[here]) if here.size else 0.0
+    f = round(float(np.sqrt(max(0.0, 2 * lost))))
+    return f if f > 1 and np.gcd.reduce(ends) % f == 0 else 1
+
+
+def gather(
+    cells: LabelCells,
+    polygons: Polygons,
+    rows: pd.DataFrame | None,
+    compared: Compared,
+    points: pd.DataFrame | None,
+) -> pd.DataFrame:
+    """One row per id, as `Verification.cells`, without ``problem`` and with some counts more.
+
+    `rows` are those of the table, with the columns ``region`` and ``id``; `points` where they lie,
+    from `comparing.compare_points`, where that is known. Where coordinate
+    systems disagree, a cell is taken where it is furthest off.
+    """
+    known = [cells.own.label, polygons.id] + ([] if rows is None else [rows["id"].to_numpy()])
+    ids = np.unique(np.concatenate(known))
+    index = pd.Index(ids, name="id")
+    worst = pd.concat(compared.values())
+    worst = worst.sort_values("centroid_offset", na_position="first", kind="stable")
+    worst = worst[~worst.index.duplicated(keep="last")].reindex(index)
+    pixels = pd.Series(cells.own.areas(), cells.own.label).reindex(index)
+    valid = pd.Series(polygons.valid).groupby(polygons.id).all().reindex(index, fill_value=False)
+    in_table = pd.Series(pd.NA, index, dtype="boolean")
+    n_rows = pd.Series(0, index)
+    if rows is not None:
+        # a table may annotate both the labels and the shapes: a cell is to be in each part
+        per_region = pd.crosstab(rows["id"], rows["region"]).reindex(index, fill_value=0)
+        in_table = (per_region.min(axis=1) > 0).astype("boolean")
+        n_rows = per_region.max(axis=1)
+    offset = pd.Series(dtype=float) if points is None else points["offset"]
+    return pd.DataFrame(
+        {
+            "in_labels": np.isin(ids, cells.own.label),
+            "in_shapes": np.isin(ids, polygons.id),
+            "in_table": in_table,
+            "pixels": pixels.fillna(0).astype(np.int64),
+            "iou": worst["iou"],
+            "centroid_offset": worst["centroid_offset"],
+            "valid": valid,
+            "overlap": worst["overlap"].fillna(0).astype(np.int64),
+            "lies_on": worst["lies_on"].fillna(0).astype(np.int64),
+            "n_polygons": pd.Series(polygons.id).value_counts().reindex(index, fill_value=0),
+            "n_rows": n_rows,
+            "table_offset": offset.groupby(level=0).max().reindex(index),
+            "row_elsewhere": np.isin(ids, offset.index[~(offset <= MAX_OFFSET)]),
+        },
+        index=index,
+    )
+
+
+def find_problems(per_cell: pd.DataFrame, allowed: Limits) -> pd.DataFrame:
+    """Tell which cells have which problem: bool, one column per kind."""
+    misplaced = per_cell["centroid_offset"] > allowed.offset
+    misplaced &= (per_cell["iou"] < 1) | allowed.shifted
+    known = per_cell["in_labels"] & per_cell["in_shapes"]
+    thin = per_cell["iou"] < allowed.iou.reindex(per_cell.index)
+    return pd.DataFrame(
+        {
+            "no polygon": ~per_cell["in_shapes"],
+            "not in the labels": ~per_cell["in_labels"],
+            "not in the table": ~per_cell["in_table"].fillna(True).astype(bool),
+            "several polygons": per_cell["n_polygons"] > 1,
+            "several table rows": per_cell["n_rows"] > 1,
+            "invalid polygon": per_cell["in_shapes"] & ~per_cell["valid"],
+            "misplaced": misplaced,
+            "different outline": known & thin & ~misplaced,
+            "table lies elsewhere": per_cell["row_elsewhere"],
+            "overlap": known & (per_cell["overlap"] > allowed.overlap.reindex(per_cell.index)),
+        }
+    )
+
+
+def describe(problems: pd.DataFrame, lies_on: pd.Series) -> pd.Series:
+    """One text per cell, empty where all is well; it names another label a polygon lies on."""
+    elsewhere = problems["misplaced"] | problems["not in the labels"]
+    elsewhere &= (lies_on > 0) & (lies_on != lies_on.index)
+    bad = problems[problems.any(axis=1)]
+    kinds = np.array(problems.columns, dtype=object)
+    texts = [
+        "; ".join(kinds[row]) + (f" (on label {lies_on[cell]})" if elsewhere[cell] else "")
+        for cell, row in zip(bad.index, bad.to_numpy(), strict=True)
+    ]
+    return pd.Series(texts, bad.index, dtype=object).reindex(problems.index, fill_value="")
+
+
+def find_causes(
+    per_cell: pd.DataFrame, allowed: Limits, compared: Compared, points: pd.DataFrame | None
+) -> list[str]:
+    """Sentences on why they disagree, where a pattern gives it away."""
+    found = []
+    if len(compared) > 1:
+        groups = " and ".join(map(quoted, compared))
+        found.append(f"The coordinate systems {groups} put the polygons at different places.")
+    for names, result in compared.items():
+        misplaced = ~(result["centroid_offset"] <= allowed.offset)
+        most = misplaced.mean() > 0.5
+        # mirrors first: in an even tissue they make it look as if ids were swapped
+        texts = causes.of_mirrors(result) if most else []
+        texts = texts or (causes.of_ids(result, misplaced) if misplaced.any() else [])
+        if most and not texts:
+            texts = causes.of_places(result, allowed.mask_pixel)
+            texts = texts or causes.of_other_ids(result, misplaced)
+        if not texts and (result["iou"] < allowed.iou.reindex(result.index)).mean() > 0.5:
+            texts = causes.of_sizes(result)
+        found += [f"In {quoted(names)}: {text}" if len(compared) > 1 else text for text in texts]
+    if points is not None and per_cell["row_elsewhere"].any():
+        found += causes.of_points(points, allowed.mask_pixel)
+    tabled = per_cell["in_table"].fillna(False).astype(bool)
+    return found + causes.of_table(
+        per_cell.index[tabled].to_numpy(), per_cell.index[per_cell["in_labels"]].to_numpy()
+    )

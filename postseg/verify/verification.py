@@ -1,0 +1,287 @@
+"""Verify that labels, shapes and table of a SpatialData store show the same cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from postseg._support.words import WIDTH, fixed, out_of, preformatted, rounded, wrapped
+from postseg.elements.audit import KEY
+from postseg.elements.identity import as_ids, as_points, table_ids
+from postseg.geometry.placement import Matrix
+from postseg.raster.images import encode
+from postseg.raster.label_image import as_label_image
+from postseg.verify import causes, compare, judge
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import xarray as xr
+    from anndata import AnnData
+
+_UNKNOWN = "unknown"
+_NAMED = 8  # ids per kind of problem
+_STATISTICS = ("mean_iou", "min_iou", "mean_offset", "max_offset")
+_COLUMNS = ["in_labels", "in_shapes", "in_table", "pixels", "iou", "centroid_offset", "valid"]
+_COLUMNS += ["overlap", "table_offset", "problem"]
+
+
+@dataclass(frozen=True, eq=False)
+class Verification:
+    """Outcome of `verify_elements`; ``str()`` gives a report.
+
+    Attributes
+    ----------
+    cells : DataFrame
+        One row per id in labels, shapes or table, index ``id``:
+
+        - ``in_labels``, ``in_shapes``, ``in_table`` (<NA> where there is no table);
+        - ``pixels`` of the label;
+        - ``iou``: pixels in label and polygon / pixels in either; a label with holes is taken
+          with or without them, whichever fits the polygon better;
+        - ``centroid_offset`` between polygon and label, in pixels of the labels;
+        - ``valid``: whether the polygon is;
+        - ``overlap``: pixels that other cells' polygons have too. Cells that a ring-shaped cell
+          encloses lie within its outline by design, and are no problem;
+        - ``table_offset``: how far the table's ``obsm["spatial"]`` is off the label, in pixels:
+          off its centroid in a table by postseg, off its bounding box in others; NaN without;
+        - ``problem``: what is wrong, empty where all is well.
+
+        Where several coordinate systems disagree, a cell is judged in its worst.
+    summary : dict
+        Plain numbers, strings, lists and dicts, fit for JSON. ``table_system`` is the coordinate
+        system that the table's ``obsm["spatial"]`` is in: None where the table has none,
+        ``"unknown"`` where it fits none and was not judged.
+    """
+
+    cells: pd.DataFrame
+    summary: dict[str, Any]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all agree."""
+        return bool(self.summary["ok"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the outcome as plain data.
+
+        Returns
+        -------
+        dict
+            `summary`, and as ``disagreeing`` the rows of `cells` with a problem; fit for JSON.
+        """
+        bad = self.cells[self.cells["problem"] != ""].reset_index()
+        bad = bad.astype(object).where(bad.notna(), None)
+        return {**self.summary, "disagreeing": bad.to_dict("records")}
+
+    def _repr_html_(self) -> str:
+        return preformatted(str(self))
+
+    def __str__(self) -> str:
+        summary = self.summary
+        counts = {name: summary[f"in_{name}"] for name in ("labels", "shapes", "table")}
+        bad = int((self.cells["problem"] != "").sum())
+        verdict = f"problems in {out_of(bad, len(self.cells), 'cells')}"
+        if not bad:
+            verdict = "all agree" if self.ok else "the coordinate systems disagree"
+        listing = [f"{n:,} in the {name}" for name, n in counts.items() if n is not None]
+        lines = [
+            f"Verification: {verdict}",
+            "=" * WIDTH,
+            f"Cells: {', '.join(listing)}" + ("" if counts["table"] is not None else "; no table"),
+            "",
+            f"{'coordinate system':<23}{'cells':>8}{'mean IoU':>11}{'min IoU':>10}"
+            f"{'mean offset':>14}{'max offset':>12}{'median (x, y)':>21}",
+        ]
+        for name, row in summary["systems"].items():
+            numbers = "".join(
+                f"{_format(row[key], 3):>{width}}"
+                for key, width in zip(_STATISTICS, (11, 10, 14, 12), strict=True)
+            )
+            median = "({}, {})".format(*(_format(part, 2) for part in row["median_offset"]))
+            lines.append(f"{name:<23.22}{row['compared']:>8,}{numbers}{median:>21}")
+        lines.append(f"Offsets in pixels of the labels; up to {summary['max_offset']:g} is right.")
+        if summary["table_system"] == _UNKNOWN:
+            lines.append(
+                "obsm['spatial'] of the table fits no coordinate system; it is not judged."
+            )
+        lines += [""] if summary["problems"] else []
+        for kind, found in summary["problems"].items():
+            ids = ", ".join(map(str, found["ids"]))
+            more = ", ..." if found["count"] > len(found["ids"]) else ""
+            lines.append(f"{kind:<23}{found['count']:>8,}  ids {ids}{more}")
+        if summary["causes"]:
+            lines += ["", *(line for text in summary["causes"] for line in wrapped(text, "  "))]
+        return "\n".join(lines).rstrip()
+
+
+def _format(number: float | None, digits: int) -> str:
+    if number is not None and abs(number) >= 1e4:
+        return rounded(number)
+    return fixed(number, digits, commas=False)
+
+
+def verify_elements(
+    labels: xr.DataArray | xr.DataTree, shapes: gpd.GeoDataFrame, table: AnnData | None = None
+) -> Verification:
+    """Check that labels, shapes and table show the same cells, whoever made them.
+
+    The polygons are taken to the pixels of the labels (the finest scale; pixel i spans
+    [i, i + 1]) through every coordinate system that the two have in common, drawn, and compared
+    with the label of the same id. See `postseg.verify.judge` for what counts as equal.
+
+    Parameters
+    ----------
+    labels : DataArray or DataTree
+        A SpatialData labels element; read block by block.
+    shapes : GeoDataFrame
+        A SpatialData shapes element of polygons and multipolygons, indexed by label value.
+    table : AnnData, optional
+        A SpatialData table whose rows annotate one of them, or each. Its ``obsm["spatial"]``, if
+        any, must lie on the labels.
+
+    Returns
+    -------
+    Verification
+        What was found, per cell and in all.
+
+    Raises
+    ------
+    ValueError
+        For circles and other shapes that are no polygons, ids that are no label values, and
+        elements without a common coordinate system.
+    """
+    maps = _maps_to_pixels(labels, shapes)
+    cells = compare.label_cells(encode(as_label_image(labels)))
+    polygons = compare.read_polygons(
+        as_ids(shapes.index, "index of the shapes"), np.asarray(shapes.geometry, dtype=object)
+    )
+    rows = None if table is None else table_ids(table)
+    compared = compare.compare_systems(cells, polygons, maps)
+    allowed = judge.limits(cells, polygons, next(iter(maps.values())), compared)
+    system, points = _place_rows(table, rows, cells, labels, maps)
+    per_cell = judge.gather(cells, polygons, rows, compared, points)
+    problems = judge.find_problems(per_cell, allowed)
+    text = judge.describe(problems, per_cell["lies_on"])
+    summary = {
+        "ok": len(compared) == 1 and not problems.to_numpy().any(),
+        "cells": len(per_cell),
+        "in_labels": int(per_cell["in_labels"].sum()),
+        "in_shapes": int(per_cell["in_shapes"].sum()),
+        "in_table": None if table is None else int(per_cell["in_table"].sum()),
+        "table_system": system,
+        "mask_pixel": allowed.mask_pixel,
+        "max_offset": allowed.offset,
+        "systems": {name: _statistics(compared[names]) for names in compared for name in names},
+        "problems": {
+            kind: {"count": int(bad.sum()), "ids": bad.index[bad][:_NAMED].tolist()}
+            for kind, bad in problems.items()
+            if bad.any()
+        },
+        "causes": judge.find_causes(per_cell, allowed, compared, points),
+    }
+    return Verification(per_cell.assign(problem=text)[_COLUMNS], summary)
+
+
+def verify_store(
+    path: str | PathLike[str],
+    labels: str | None = None,
+    shapes: str | None = None,
+    table: str | None = None,
+) -> Verification:
+    """Verify elements of a SpatialData store: see `verify_elements`.
+
+    Parameters
+    ----------
+    path : path
+        The store.
+    labels, shapes, table : str, optional
+        Names of elements; needed where there are several. The table is the one that annotates
+        the labels or the shapes, if any.
+
+    Returns
+    -------
+    Verification
+        What was found.
+
+    Raises
+    ------
+    OSError
+        When there is no such store, or it is damaged.
+    ValueError
+        When it is not clear which elements are meant, and as by `verify_elements`.
+    """
+    from postseg.elements.store import read_elements
+
+    return verify_elements(*read_elements(path, labels, shapes, table))
+
+
+def _statistics(result: pd.DataFrame) -> dict[str, Any]:
+    both = result.dropna(subset="label_x")
+    iou, offset = both["iou"], both["centroid_offset"]
+    numbers = (iou.mean(), iou.min(), offset.mean(), offset.max())
+    return {
+        "compared": len(both),
+        **{
+            name: None if np.isnan(number) else float(number)
+            for name, number in zip(_STATISTICS, numbers, strict=True)
+        },
+        "median_offset": causes.median_offset(result).tolist(),
+    }
+
+
+def _place_rows(
+    table: AnnData | None,
+    rows: pd.DataFrame | None,
+    cells: compare.LabelCells,
+    labels: Any,
+    maps: Mapping[str, Matrix],
+) -> tuple[str | None, pd.DataFrame | None]:
+    """Compare where a table's rows lie with the labels, see `judging`: in which system, and how."""
+    from postseg.elements import build
+
+    points = None if table is None else as_points(table.obsm.get("spatial"))
+    if table is None or rows is None or points is None:
+        return None, None
+    of_labels = build.maps_to_systems(labels)
+    ours = KEY in table.uns and "global" in of_labels
+    systems = ["global"] if ours else sorted(of_labels, key=_global_first)
+    to_pixels: dict[str, Any] = {
+        name: np.linalg.inv(of_labels[name]) for name in systems if _is_invertible(of_labels[name])
+    }
+    if not ours:
+        to_pixels["pixels of the labels"] = np.eye(3)
+        to_pixels["coordinates of the shapes"] = next(iter(maps.values()))
+    ids = rows["id"].to_numpy()
+    found = compare.compare_points(cells, ids, points, to_pixels, judge.MAX_OFFSET, exact=ours)
+    return found or (_UNKNOWN, None)
+
+
+def _global_first(name: str) -> tuple[bool, str]:
+    return name != "global", name
+
+
+def _is_invertible(matrix: Matrix) -> bool:
+    return bool(abs(np.linalg.det(matrix)) > 0)
+
+
+def _maps_to_pixels(labels: Any, shapes: Any) -> dict[str, Matrix]:
+    """From shapes to pixels of the labels, through each system that they share."""
+    from postseg.elements import build
+
+    of_labels, of_shapes = map(build.maps_to_systems, (labels, shapes))
+    shared = sorted(of_labels.keys() & of_shapes.keys(), key=_global_first)
+    if not shared:
+        raise ValueError(
+            "labels and shapes have no coordinate system in common: the labels are in "
+            f"{', '.join(sorted(of_labels))}, the shapes in {', '.join(sorted(of_shapes))}. "
+            "Register both in one with spatialdata.transformations.set_transformation()."
+        )
+    for name in shared:
+        if not _is_invertible(of_labels[name]):
+            raise ValueError(f"the transformation of the labels to {name!r} is not invertible.")
+    return {name: np.linalg.inv(of_labels[name]) @ of_shapes[name] for name in shared}
