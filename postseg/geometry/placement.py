@@ -1,7 +1,7 @@
 """Where polygons and pixels lie: the maps between an element and the two coordinate systems.
 
 A pixel i of the enlarged labels spans [i, i + 1], as in SpatialData. The polygons are those of
-`polygons.outline_polygons`: pixel centres times the factor, mirrored, shifted. So with the factor f
+`outlines.outline_polygons`: pixel centres times the factor, mirrored, shifted. So with the factor f
 (1 where it is 0) and the shift S, the point (x, y) of a polygon lies at u = x + f / 2,
 v = S - y + f / 2 of the labels. The systems are
 

@@ -55,7 +55,7 @@ def of_ids(compared: pd.DataFrame, misplaced: pd.Series) -> list[str]:
     Parameters
     ----------
     compared : DataFrame
-        From `comparing.compare`.
+        From `compare.compare`.
     misplaced : Series of bool
         Which polygons lie elsewhere than their label, or have none.
     """
@@ -104,7 +104,7 @@ def of_places(compared: pd.DataFrame, mask_pixel: int) -> list[str]:
     Parameters
     ----------
     compared : DataFrame
-        From `comparing.compare`.
+        From `compare.compare`.
     mask_pixel : int
         Side of a mask pixel, in pixels.
     """

@@ -101,7 +101,7 @@ def gather(
     """One row per id, as `Verification.cells`, without ``problem`` and with some counts more.
 
     `rows` are those of the table, with the columns ``region`` and ``id``; `points` where they lie,
-    from `comparing.compare_points`, where that is known. Where coordinate
+    from `compare.compare_points`, where that is known. Where coordinate
     systems disagree, a cell is taken where it is furthest off.
     """
     known = [cells.own.label, polygons.id] + ([] if rows is None else [rows["id"].to_numpy()])
