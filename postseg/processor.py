@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,10 +15,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from postseg._support.atomic import check_target, replacing
-from postseg._support.checks import check_factor, check_name, check_names, check_origin
+from postseg._support.checks import (
+    check_factor,
+    check_image_shape,
+    check_name,
+    check_names,
+    check_origin,
+    check_pixel_size,
+)
 from postseg._support.progress import bar, shown_by
 from postseg._support.threads import check_n_jobs, limited
-from postseg._support.words import preformatted
+from postseg._support.words import listing, preformatted
 from postseg.elements.table import INSTANCE_KEY, cell_rows, centroids
 from postseg.filtering import criteria
 from postseg.filtering.config import FilterConfig, check_config, suggestion
@@ -34,7 +42,7 @@ from postseg.filtering.run import (
 from postseg.filtering.sweep import Sweep, Window, sweep, window
 from postseg.functions import DebugImage, save_picture
 from postseg.geometry import outlines
-from postseg.geometry.placement import Matrix, labels_systems, matrix_of, shapes_systems
+from postseg.geometry.placement import GLOBAL, IMAGE, Placement, Reference, matrix_of, place
 from postseg.raster.images import encode, last_row
 from postseg.raster.label_image import (
     LabelImage,
@@ -62,8 +70,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SETTINGS = (  # keywords of the constructor
-    *("masks", "factor_rescale", "label_name", "shape_name", "origin", "filter_config"),
-    *("verbose", "save_debug", "n_jobs", "progress"),
+    *("masks", "factor_rescale", "label_name", "shape_name"),
+    *("origin", "image_shape", "pixel_size", "reference"),
+    *("filter_config", "verbose", "save_debug", "n_jobs", "progress"),
 )
 
 
@@ -120,15 +129,26 @@ class PostSegmentation:
     masks : (H, W) array_like, optional
         Label image of a tile or slide: 0 is background, every other value a cell. Any integer,
         boolean or whole-number float dtype; xarray and nested lists too. May be assigned later.
+        A SpatialData labels element tells where it lies: cells then lie there too.
     factor_rescale : int
         How many times smaller the masks are than the microscope image; 0 or 1: not at all.
     label_name : str
         Name of the labels element.
     shape_name : str, optional
         Name of the shapes element; default ``<label_name>_shapes``.
-    origin : (float, float)
+    origin : (float, float), optional
         Row and column of the tile's first pixel in its slide, in mask pixels: where the tile lies
-        in the coordinate system ``"image"``.
+        in the coordinate system ``"image"``. Default: the masks are of the whole image.
+    image_shape : (int, int), optional
+        Rows and columns at full resolution, which the masks are stretched over: as of masks made
+        at ``int(H / f)`` by ``int(W / f)``. The scale is then (H / h, W / w) instead of the
+        factor. Not for masks of ``image[::f, ::f]``, whose pixels are the factor apart.
+        Default: that of the `reference`, but of tiles, with an `origin`, by the factor.
+    pixel_size : float, optional
+        Micrometres per full-resolution pixel: adds the coordinate system ``"microns"``.
+    reference : DataArray or DataTree, optional
+        SpatialData image or labels element whose pixels are the full-resolution ones, as the
+        microscope image: cells lie in its coordinate systems too. Default: that of the masks.
     filter_config : FilterConfig or mapping, optional
         Thresholds of the filter; default ``FilterConfig()``.
     verbose : bool
@@ -181,6 +201,7 @@ class PostSegmentation:
     _label_name = "labels"
     _shape_name: str | None = None
     _filter_config = FilterConfig()
+    _reference: Any = None
     verbose: bool = True
     save_debug: DebugImage = False
     progress: bool = False
@@ -190,9 +211,15 @@ class PostSegmentation:
     )
     origin = Setting(
         check_origin,
-        (0, 0),
+        None,
         "Row and column of the tile's first pixel in its slide, in mask pixels.",
         drops=True,
+    )
+    image_shape = Setting(
+        check_image_shape, None, "Rows and columns at full resolution.", drops=True
+    )
+    pixel_size = Setting(
+        check_pixel_size, None, "Micrometres per full-resolution pixel.", drops=True
     )
     n_jobs = Setting(
         lambda n_jobs: check_n_jobs(n_jobs, "n_jobs"), None, "Threads to use; -1 for all CPUs."
@@ -214,7 +241,10 @@ class PostSegmentation:
         label_name: str = "labels",
         *,
         shape_name: str | None = None,
-        origin: tuple[float, float] = (0, 0),
+        origin: tuple[float, float] | None = None,
+        image_shape: tuple[int, int] | None = None,
+        pixel_size: float | None = None,
+        reference: xr.DataArray | xr.DataTree | None = None,
         filter_config: FilterConfig | Mapping[str, Any] | None = None,
         verbose: bool = True,
         save_debug: DebugImage = False,
@@ -234,6 +264,9 @@ class PostSegmentation:
         self.label_name = label_name
         self.shape_name = shape_name
         self.origin = origin
+        self.image_shape = image_shape
+        self.pixel_size = pixel_size
+        self.reference = reference
         self.filter_config = filter_config
         self.verbose = verbose
         self.save_debug = save_debug
@@ -271,9 +304,10 @@ class PostSegmentation:
         if masks is None:
             held = Held()
         else:
+            own = _place_of(masks)
             masks = as_label_image(masks)
             check_values(masks)
-            held = Held(read_only(masks), masks=masks)
+            held = Held(read_only(masks), own, masks=masks)
         with self._turn.lock:
             self._held = held
 
@@ -315,6 +349,22 @@ class PostSegmentation:
             self._hold(table=None)
 
     @property
+    def reference(self) -> xr.DataArray | xr.DataTree | None:
+        """The element whose pixels are the full-resolution ones, and in whose systems cells lie."""
+        return self._reference
+
+    @reference.setter
+    def reference(self, element: xr.DataArray | xr.DataTree | None) -> None:
+        if element is not None and _place_of(element) is None:
+            raise TypeError(
+                f"reference is {type(element).__name__}; give an image or labels element of a "
+                "SpatialData object, e.g. sdata['image']."
+            )
+        with self._turn.lock:
+            self._reference = element
+            self._forget_elements()
+
+    @property
     def filter_config(self) -> FilterConfig:
         """Thresholds; during a filter run, the ones in force."""
         return self._filter_config
@@ -352,14 +402,15 @@ class PostSegmentation:
         from postseg.elements import build
 
         with self._step() as input_masks:
+            scale = self._frame().scale  # before the work: it may be refused
             self._hold(last=None, filter_report=None, regions=None)
             masks = self._filter(input_masks)
             runs, made_by = self._trace_back(masks)
             if not runs.label.size:
                 raise RuntimeError(self._why_empty())
-            labels, geometry, shift = self._outline(masks, runs)
+            labels, geometry, shift = self._outline(masks, runs, scale)
             self._set_masks(masks, runs, made_by, shift)
-            systems = shapes_systems(*self._placing())
+            systems = self._placement().shape_systems
             gdf_polygons = outlines.to_geodataframe(geometry, labels, "cell_id")
             shapes_model = build.shapes_element(
                 outlines.to_geodataframe(geometry, labels, "region"), systems
@@ -400,7 +451,7 @@ class PostSegmentation:
         with self._step():
             masks = self._masks_now()
             enlarged = enlarge_lazily(masks, self.factor_rescale)
-            systems = labels_systems(*self._placing())
+            systems = self._placement().systems
             labels_model = build.labels_element(enlarged, self.label_name, systems, scale_factors)
             self._hold(labels_model=labels_model)
             return masks, labels_model
@@ -469,13 +520,15 @@ class PostSegmentation:
                     "No cell is left in the masks, and SpatialData has no table without rows: "
                     "loosen the thresholds, or leave the table out."
                 )
-            systems = labels_systems(*self._placing())
-            xy = centroids(cells, systems.to_global, self.factor_rescale)
+            placement = self._placement()
             name = self.label_name if annotates == "labels" else self.shape_name
             made_by, uns = self._held.made_by, {}
             if made_by is not None:
-                uns[audit.KEY] = audit.pack(made_by, self.label_name, self.factor_rescale)
-            table = build.table_element(cells, xy, name, INSTANCE_KEY, uns)
+                uns[audit.KEY] = audit.pack(
+                    made_by, self.label_name, self.factor_rescale, placement
+                )
+            obsm = centroids(cells, placement)
+            table = build.table_element(cells, obsm, name, INSTANCE_KEY, uns)
             self._hold(table=table)
             return table
 
@@ -609,6 +662,10 @@ class PostSegmentation:
         """
         from postseg.elements import build
 
+        if GLOBAL not in self._known_systems():
+            others = build.only_in_global(sdata)
+            if others:
+                warnings.warn(_unrelated(others), stacklevel=2)
         labels, shapes, tables = self._elements()
         build.add_elements(sdata, {**labels, **shapes, **tables})
         return sdata
@@ -681,12 +738,13 @@ class PostSegmentation:
         check_target(path, overwrite, inputs=files_behind(self.input_masks, self.masks))
         with self._step():
             self._elements()
+            placement = self._placement()
             cells = export.Cells(
                 labels=cast("da.Array", as_label_image(self.labels_model)),
                 shapes=self.shapes_model,
-                to_image=shapes_systems(*self._placing()).to_image,
+                to_image=placement.shape_systems[IMAGE],
                 regions=self._audit(),
-                tile=f"{self.label_name} at {self.origin}",
+                tile=f"{self.label_name} at {placement.origin}",
             )
             export.export(path, cells, overwrite)
 
@@ -733,12 +791,13 @@ class PostSegmentation:
 
         with self._step():
             self._elements()
-            place = napari.placing(self.factor_rescale, self.origin)
+            placement = self._placement()
+            place = napari.placing(placement)
             made = [napari.survivors(self._masks_now(), self._audit(), self.label_name, place)]
             made_by = self._held.made_by
             if made_by is not None:
                 made.append(napari.rejected(made_by, f"{self.label_name}_rejected", place))
-            to_image = shapes_systems(*self._placing()).to_image
+            to_image = placement.shape_systems[IMAGE]
             made.append(napari.outlines(self.shapes_model, to_image, self.shape_name))
             return made
 
@@ -1132,15 +1191,18 @@ class PostSegmentation:
         return runs, last if runs.same(made) else None
 
     def _outline(
-        self, masks: LabelImage, runs: Runs
+        self, masks: LabelImage, runs: Runs, scale: tuple[float, float]
     ) -> tuple[NDArray[np.int64], NDArray[np.object_], float]:
         """Label values, their polygons (scaled, mirrored, shifted to y = 0), and the shift."""
         hooks = (self.masks_to_polygons, self.mirror_y0)
         if hooks == (PostSegmentation.masks_to_polygons, PostSegmentation.mirror_y0):
-            return outlines.outline_polygons(runs, self.factor_rescale, mirrored=True)
+            return outlines.outline_polygons(runs, scale, mirrored=True)
         labels = np.unique(runs.label)
-        unplaced = self.masks_to_polygons(masks, self.factor_rescale)
+        # the hook knows one whole number for both axes
+        factor = self.factor_rescale if scale == (self.factor_rescale or 1,) * 2 else 1
+        unplaced = self.masks_to_polygons(masks, factor)
         traced = outlines.as_geometry(unplaced, labels, "masks_to_polygons")
+        traced = outlines.stretch(traced, scale[0] / (factor or 1), scale[1] / (factor or 1))
         mirrored = outlines.as_geometry(map(self.mirror_y0, traced), labels, "mirror_y0")
         return labels, *outlines.shift_to_y0(mirrored)
 
@@ -1158,17 +1220,36 @@ class PostSegmentation:
         assert masks is not None  # a step has begun
         return masks
 
-    def _placing(self) -> tuple[int, float, tuple[float, float], Matrix]:
-        """Factor, shift, origin and mirroring of the masks as they stand."""
-        mirror, shift, runs = matrix_of(self.mirror_y0), self._held.shift, self._held.runs
+    def _known_systems(self) -> Iterable[str]:
+        """Coordinate systems that a reference tells where the masks lie in."""
+        known = _place_of(self.reference) or self._held.own
+        return known.systems if known else ()
+
+    def _frame(self) -> Placement:
+        """Where the masks lie, before they are mirrored: known before any work."""
+        own, reference = self._held.own, _place_of(self.reference)
+        return place(
+            self._masks_now().shape,
+            factor=self.factor_rescale,
+            image_shape=self.image_shape,
+            origin=self.origin,
+            reference=reference,
+            own=own,
+            pixel_size=self.pixel_size,
+        )
+
+    def _placement(self) -> Placement:
+        """Where the masks as they stand lie, and all that is made of them."""
+        placement = self._frame()._replace(mirror=matrix_of(self.mirror_y0))
+        shift, runs = self._held.shift, self._held.runs
         if shift is None and self.mirror_y0 == PostSegmentation.mirror_y0:
             last = last_row(self._masks_now()) if runs is None else runs.last_row
-            shift = outlines.mirror_shift(last, self.factor_rescale)
+            shift = outlines.mirror_shift(last, placement.scale[0])
         elif shift is None:
             runs = encode(self._masks_now()) if runs is None else runs
-            shift = outlines.shift_of(runs, self.factor_rescale, mirror)
+            shift = outlines.shift_of(runs, placement)
         self._hold(shift=shift)
-        return self.factor_rescale, shift, self.origin, mirror
+        return placement._replace(shift=shift)
 
     def _announce(self, filtered: FilterRun, warn: bool) -> None:
         """Tell of a filter run, and hold it; a warning may be an error, so that comes before."""
@@ -1195,3 +1276,22 @@ def _is_painted(masks: LabelImage, painted: LabelImage) -> bool:
     A dask array changes its name with its content, an array in memory does not tell.
     """
     return is_lazy(masks) and is_lazy(painted) and masks.name == painted.name
+
+
+def _place_of(element: Any) -> Reference | None:
+    """Where a SpatialData element lies; None of what is none."""
+    if "spatialdata" not in sys.modules:  # whoever has one has imported it
+        return None
+    from postseg.elements import build
+
+    return build.reference_of(element)
+
+
+def _unrelated(names: list[str]) -> str:
+    """A warning, of elements that masks without a reference are put beside."""
+    return (
+        f"the SpatialData object has {listing(map(repr, names), 3)} in the coordinate system "
+        "'global', and nothing tells how the masks lie to them: the cells are put at the pixels of "
+        "the masks, enlarged. Pass reference=, the image of the object that the masks are of, e.g. "
+        "reference=sdata['image'], or take a labels element itself for the masks."
+    )

@@ -40,7 +40,7 @@ def restore(
 
     It starts from the masks as they were assigned then (with region numbers for labels where
     these do not fit int32), and its `regions` and `filter_config` are those of the filter run, so
-    that other thresholds can be tried. `origin`, the place in a slide, is not restored.
+    that other thresholds can be tried. So is its `origin`, but not the place of a `reference`.
 
     Parameters
     ----------
@@ -73,16 +73,27 @@ def restore(
         audit = unpack(read_elem(checked(root, f"{table}/uns/{KEY}")))
         keys = (*_IDS, *_PLACE)
         columns = {key: read_elem(checked(root, f"{table}/obs/{key}")) for key in keys}
-    settings = {"verbose": False, **settings}
-    post = Restored(None, audit.factor_rescale, name, filter_config=audit.config, **settings)
+    settings = {
+        "factor_rescale": audit.factor_rescale,
+        "image_shape": audit.image_shape,
+        "origin": audit.origin,
+        "filter_config": audit.config,
+        "verbose": False,
+        **settings,
+    }
+    post = Restored(None, label_name=name, **settings)
     stored = open_labels(path, root, name)
     labels = read_pixels(path, stored)
+    masks = None
     try:
-        post.fill(labels, audit, _all_regions(columns, audit))
+        masks = _at_mask_resolution(labels, audit)
+        post.fill(masks, audit, _all_regions(columns, audit))
     except ValueError as error:
-        with reading(path):
-            columns |= {key: read_elem(checked(root, f"{table}/obs/{key}")) for key in _BOX}
-            file = _missing_file(stored, labels, pd.DataFrame(columns), audit.factor_rescale or 1)
+        file = None
+        if masks is not None:
+            with reading(path):
+                columns |= {key: read_elem(checked(root, f"{table}/obs/{key}")) for key in _BOX}
+                file = _missing_file(stored, masks, pd.DataFrame(columns))
         if file is not None:
             raise OSError(
                 f"{file} is missing, and with it pixels of cells, which read as background. Put "
@@ -114,10 +125,11 @@ class Restored(PostSegmentation):
     _spared: NDArray[np.bool_]  # our tests, and were kept from it by the subclass;
     _added: NDArray[np.bool_]  # our tests, by the subclass only
 
-    def fill(self, labels: LabelImage, audit: Audit, stored: pd.DataFrame) -> None:
-        """Assign the masks before the filter, and filter them; `stored` is what must come out."""
-        f = self.factor_rescale or 1
-        image = as_label_image(labels)[::f, ::f]
+    def fill(self, image: LabelImage, audit: Audit, stored: pd.DataFrame) -> None:
+        """Assign the masks before the filter, and filter them.
+
+        `image` is the survivors, at the resolution of the masks; `stored` what must come out.
+        """
         chunks = image.chunks if is_lazy(image) else None
         with limited(self.n_jobs), self._progress_bar(in_step=False):
             runs = _join(encode(image), audit.rejected_runs, stored)
@@ -130,9 +142,9 @@ class Restored(PostSegmentation):
             self.masks = paint(runs, value, chunks)
 
         _check_same(table, stored, _PLACE)
-        image = self.input_masks
-        assert image is not None  # just assigned
-        self._hold(measured=Measured(runs._replace(label=number), table, image))
+        assigned = self.input_masks
+        assert assigned is not None
+        self._hold(measured=Measured(runs._replace(label=number), table, assigned))
         self._place = table[_PLACE]
         self._learn(stored["reason"].to_numpy(), criteria.rejections(table, audit.config))
         self.refilter()
@@ -241,19 +253,37 @@ def _join(labels: Runs, rejected: NDArray[np.int32], stored: pd.DataFrame) -> Ru
     return Runs(row, start, stop, number, labels.shape)
 
 
-def _missing_file(
-    stored: zarr.Array[Any], labels: LabelImage, cells: pd.DataFrame, factor: int
-) -> Path | None:
+def _at_mask_resolution(labels: LabelImage, audit: Audit) -> LabelImage:
+    """The labels of a store as they were before they were enlarged, if they were."""
+    image = as_label_image(labels)
+    if audit.image_shape and image.shape not in (audit.image_shape, audit.mask_shape):
+        now, then = (f"{rows} x {columns}" for rows, columns in (image.shape, audit.image_shape))
+        raise ValueError(f"they have {now} pixels, but in the audit {then}")
+    f = audit.factor_rescale or 1
+    shape = audit.mask_shape or tuple(-(-length // f) for length in image.shape)
+    for axis, (length, n) in enumerate(zip(image.shape, shape, strict=True)):
+        # the pixel in which the middle of a mask pixel lies has its label
+        middles: Any = ((2 * np.arange(n) + 1) * length) // (2 * n)
+        if n and length % n == 0:
+            middles = slice(length // n // 2, None, length // n)
+        image = image[middles] if axis == 0 else image[:, middles]
+    return image
+
+
+def _missing_file(stored: zarr.Array[Any], masks: LabelImage, cells: pd.DataFrame) -> Path | None:
     """The file of a chunk where a cell lost pixels, if it is not there: many an empty one is not.
 
-    `cells` are rows of the table, whose boxes and areas are in pixels of the masks.
+    `masks` are the labels as stored, at the resolution of the masks, as are boxes and areas of the
+    `cells`, rows of the table.
     """
-    runs = encode(as_label_image(labels)[::factor, ::factor])
+    runs = encode(masks)
     area = pd.Series(runs.stop - runs.start).groupby(runs.label).sum()
     lost = area.reindex(cells["label"], fill_value=0).to_numpy() < cells["area"].to_numpy()
     step = stored.shards or stored.chunks
     folder = Path(str(stored.store.root), stored.path)  # type: ignore[attr-defined]
-    for top, left, bottom, right in (cells.loc[lost, _BOX].to_numpy() * factor).tolist():
+    scale = np.divide(stored.shape, masks.shape)
+    boxes = cells.loc[lost, _BOX].to_numpy() * np.tile(scale, 2)
+    for top, left, bottom, right in np.rint(boxes).astype(int).tolist():
         rows = range(top // step[0], -(-bottom // step[0]))
         cols = range(left // step[1], -(-right // step[1]))
         for place in product(rows, cols):

@@ -10,6 +10,7 @@ import pandas as pd
 from postseg._support.words import human, out_of, wrapped
 from postseg.filtering.report import FilterReport
 from postseg.filtering.run import FilterRun, Measured
+from postseg.geometry.placement import Reference
 from postseg.raster.label_image import LabelImage, is_lazy
 from postseg.raster.runs import Runs
 
@@ -28,6 +29,8 @@ class Held(NamedTuple):
     ----------
     input : (H, W) array or None
         The masks as they were assigned, not to be written to: what the filter reads.
+    own : Reference or None
+        Where they lie, of masks that are a SpatialData element.
     measured : Measured or None
         The same, read once. What is edited in the array afterwards is not seen.
     masks : (H, W) array or None
@@ -49,6 +52,7 @@ class Held(NamedTuple):
     """
 
     input: LabelImage | None = None
+    own: Reference | None = None
     measured: Measured | None = None
     masks: LabelImage | None = None
     runs: Runs | None = None

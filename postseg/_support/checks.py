@@ -32,14 +32,16 @@ def check_factor(factor: Any) -> int:
     return int(factor)
 
 
-def check_origin(origin: Any) -> tuple[float, float]:
-    """Return (row, column) of a tile in its slide, two finite numbers.
+def check_origin(origin: Any) -> tuple[float, float] | None:
+    """Return (row, column) of a tile in its slide, two finite numbers; None as it is.
 
     Raises
     ------
     ValueError
         For anything else.
     """
+    if origin is None:
+        return None
     try:
         row, column = (float(value) for value in origin)
     except (TypeError, ValueError):
@@ -50,6 +52,51 @@ def check_origin(origin: Any) -> tuple[float, float]:
             "pixels, e.g. (0, 512)."
         )
     return row, column
+
+
+def check_image_shape(shape: Any) -> tuple[int, int] | None:
+    """Return (rows, columns) of an image, two whole numbers above 0; None as it is.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
+    if shape is None:
+        return None
+    try:
+        rows, columns = (int(length) for length in shape)
+        right = (rows, columns) == tuple(shape) and min(rows, columns) > 0
+    except (TypeError, ValueError, OverflowError):
+        right = False
+    if not right:
+        raise ValueError(
+            f"image_shape is {shape!r}; give rows and columns of the microscope image, e.g. "
+            "image.shape[:2] of (rows, columns, colours)."
+        )
+    return rows, columns
+
+
+def check_pixel_size(size: Any) -> float | None:
+    """Return the micrometres of a pixel, a finite number above 0; None as it is.
+
+    Raises
+    ------
+    TypeError
+        For anything but a number.
+    ValueError
+        For numbers that are none of a length.
+    """
+    hint = "give the micrometres of one pixel at full resolution, e.g. 0.2125"
+    if isinstance(size, np.generic):
+        size = size.item()
+    if size is None:
+        return None
+    if isinstance(size, bool) or not isinstance(size, int | float):
+        raise TypeError(f"pixel_size is {size!r}, a {type(size).__name__}; {hint}.")
+    if not 0 < size < math.inf:
+        raise ValueError(f"pixel_size is {size!r}; {hint}.")
+    return float(size)
 
 
 def check_name(name: Any, parameter: str) -> str:

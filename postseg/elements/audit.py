@@ -7,7 +7,7 @@ input is lost.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,9 @@ from postseg.filtering.config import FilterConfig
 
 if TYPE_CHECKING:
     from postseg.filtering.run import FilterRun
+    from postseg.geometry.placement import Placement
 
+T = TypeVar("T")
 KEY = "postseg"  # of the table's uns
 
 
@@ -30,7 +32,12 @@ class Audit(NamedTuple):
     label_name : str
         Name of the labels element that holds the survivors.
     factor_rescale : int
-        How many times larger its pixels are than those of the masks, 0 meaning 1.
+        How many times smaller the masks were said to be than the image.
+    mask_shape, image_shape : (int, int) or None
+        Rows and columns of the masks, and at full resolution; None of older stores, where the
+        factor tells.
+    origin : (float, float) or None
+        Row and column of the masks in their slide, in mask pixels.
     config : FilterConfig
         Thresholds in force.
     rejected : DataFrame
@@ -41,12 +48,15 @@ class Audit(NamedTuple):
 
     label_name: str
     factor_rescale: int
+    mask_shape: tuple[int, int] | None
+    image_shape: tuple[int, int] | None
+    origin: tuple[float, float] | None
     config: FilterConfig
     rejected: pd.DataFrame
     rejected_runs: NDArray[np.int32]
 
 
-def pack(filtered: FilterRun, label_name: str, factor: int) -> dict[str, Any]:
+def pack(filtered: FilterRun, label_name: str, factor: int, placement: Placement) -> dict[str, Any]:
     """Make of a filter run what a store can hold."""
     runs, regions = filtered.measured.runs, filtered.regions
     rejected = regions["label"].to_numpy() == 0
@@ -56,6 +66,9 @@ def pack(filtered: FilterRun, label_name: str, factor: int) -> dict[str, Any]:
         "version": __version__,
         "label_name": label_name,
         "factor_rescale": factor,
+        "mask_shape": np.array(placement.mask_shape),
+        "image_shape": np.array(placement.shape),
+        "origin": np.array(placement.origin),
         "thresholds": filtered.report.config.model_dump_json(),
         # plain text in any pandas: not every reader of a store knows its newer text columns
         "rejected": regions[rejected].reset_index().astype({"reason": object}),
@@ -74,7 +87,17 @@ def unpack(packed: Mapping[str, Any]) -> Audit:
     return Audit(
         str(packed["label_name"]),
         int(packed["factor_rescale"]),
+        _pair(packed.get("mask_shape"), int),
+        _pair(packed.get("image_shape"), int),
+        _pair(packed.get("origin"), float),
         FilterConfig.model_validate_json(str(packed["thresholds"])),
         packed["rejected"].set_index("region"),
         np.asarray(packed["rejected_runs"], dtype=np.int32).reshape(-1, 4),
     )
+
+
+def _pair(values: Any, kind: type[T]) -> tuple[T, T] | None:
+    if values is None:
+        return None
+    one, other = (kind(value) for value in values)  # type: ignore[call-arg]
+    return one, other

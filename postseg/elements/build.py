@@ -25,21 +25,27 @@ from postseg._support.atomic import replacing
 from postseg._support.progress import of_dask
 from postseg._support.reading import reading
 from postseg._support.safe_zarr import check_folder
-from postseg.geometry.placement import IDENTITY, Systems
+from postseg.geometry.placement import GLOBAL, IMAGE, Matrix, Reference, area_scale
 
 if TYPE_CHECKING:
     import geopandas as gpd
 
 
-def shapes_element(gdf: "gpd.GeoDataFrame", systems: Systems = IDENTITY) -> "gpd.GeoDataFrame":
+_TRANSFORM = "transform"  # of attrs, where spatialdata keeps the transformations of an element
+_ALONE: Mapping[str, Matrix] = {GLOBAL: np.eye(3)}
+
+
+def shapes_element(
+    gdf: "gpd.GeoDataFrame", systems: Mapping[str, Matrix] = _ALONE
+) -> "gpd.GeoDataFrame":
     """Wrap polygons as a SpatialData shapes element.
 
     Parameters
     ----------
     gdf : geopandas.GeoDataFrame
         One polygon per row, the index being the cell labels.
-    systems : Systems
-        Its maps to the coordinate systems.
+    systems : mapping of str to (3, 3) array
+        Its maps to the coordinate systems, by name.
 
     Returns
     -------
@@ -53,7 +59,7 @@ def shapes_element(gdf: "gpd.GeoDataFrame", systems: Systems = IDENTITY) -> "gpd
 def labels_element(
     image: "da.Array",
     name: str,
-    systems: Systems = IDENTITY,
+    systems: Mapping[str, Matrix] = _ALONE,
     scale_factors: Sequence[int] | None = None,
 ) -> "xr.DataArray | xr.DataTree":
     """Wrap a label image as a SpatialData labels element.
@@ -64,8 +70,8 @@ def labels_element(
         Integer labels, 0 is background. Stays lazy.
     name : str
         Name of the element.
-    systems : Systems
-        Its maps to the coordinate systems.
+    systems : mapping of str to (3, 3) array
+        Its maps to the coordinate systems, by name.
     scale_factors : sequence of int, optional
         Build a pyramid: each level so many times smaller than the one before.
 
@@ -90,7 +96,7 @@ def labels_element(
 
 def table_element(
     obs: "pd.DataFrame",
-    xy: NDArray[np.float64],
+    obsm: Mapping[str, NDArray[np.float64]],
     region: str,
     instance_key: str,
     uns: Mapping[str, Any] | None = None,
@@ -101,8 +107,8 @@ def table_element(
     ----------
     obs : DataFrame
         One row per cell.
-    xy : (n_cells, 2) array
-        Centroids, kept in ``obsm["spatial"]``.
+    obsm : mapping of str to (n_cells, 2) array
+        Centroids, see `table.centroids`.
     region : str
         Name of the element.
     instance_key : str
@@ -116,7 +122,7 @@ def table_element(
         n_cells x 0.
     """
     obs = obs.assign(region=pd.Categorical([region] * len(obs)))
-    table = AnnData(obs=obs, obsm={"spatial": xy}, uns=dict(uns or {}))
+    table = AnnData(obs=obs, obsm=dict(obsm), uns=dict(uns or {}))
     return TableModel.parse(table, region=region, region_key="region", instance_key=instance_key)
 
 
@@ -146,14 +152,14 @@ def add_elements(sdata: SpatialData, elements: Mapping[str, Any]) -> None:
         sdata[name] = element
 
 
-def _transformations(systems: Systems) -> dict[str, Identity | Affine]:
+def _transformations(systems: Mapping[str, Matrix]) -> dict[str, Identity | Affine]:
     """SpatialData's objects for `systems`."""
     axes = ("x", "y")
     return {
         name: Identity()
         if np.array_equal(matrix, np.eye(3))
         else Affine(matrix, input_axes=axes, output_axes=axes)
-        for name, matrix in (("global", systems.to_global), ("image", systems.to_image))
+        for name, matrix in systems.items()
     }
 
 
@@ -193,7 +199,46 @@ def _n_chunks(labels: "xr.DataArray | xr.DataTree") -> int:
     return sum(math.prod(map(len, scale.chunksizes.values())) for scale in scales)
 
 
-def maps_to_systems(element: Any) -> dict[str, NDArray[np.float64]]:
+def reference_of(element: Any) -> Reference | None:
+    """Where an image or labels element lies; None for what is no such element.
+
+    Raises
+    ------
+    ValueError
+        When it is 3-D, or one of its transformations is no map of the plane that can be inverted.
+    """
+    finest = element
+    if isinstance(element, xr.DataTree):
+        scales = [node.dataset for node in element.subtree if node.dataset.data_vars]
+        finest = next(iter(scales[0].data_vars.values())) if scales else None
+    if not isinstance(finest, xr.DataArray) or _TRANSFORM not in finest.attrs:
+        return None
+    if not {"y", "x"} <= set(finest.dims) <= {"c", "y", "x"}:
+        raise ValueError(
+            f"the element has the dimensions {', '.join(map(str, finest.dims))}; an image (c, y, x)"
+            " or labels (y, x) of one plane can be a reference."
+        )
+    try:
+        systems = maps_to_systems(finest)
+    except (ValueError, NotImplementedError) as error:
+        raise ValueError(f"the element's transformations are not affine: {error}") from error
+    for name, matrix in systems.items():
+        if not np.isfinite(matrix).all() or not area_scale(matrix):
+            raise ValueError(f"the element's transformation to {name!r} cannot be inverted.")
+    return Reference((finest.sizes["y"], finest.sizes["x"]), systems)
+
+
+def only_in_global(sdata: SpatialData) -> list[str]:
+    """Names of the elements in ``"global"`` that do not say where they lie in ``"image"``."""
+    systems = {
+        name: get_transformation(element, get_all=True)
+        for kind, name, element in sdata.gen_elements()
+        if kind != "tables"
+    }
+    return [name for name, known in systems.items() if GLOBAL in known and IMAGE not in known]
+
+
+def maps_to_systems(element: Any) -> dict[str, Matrix]:
     """Affine maps of (x, y), (3, 3) each, from an element to its coordinate systems, by name."""
     axes = ("x", "y")
     transformations = get_transformation(element, get_all=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from postseg.geometry.placement import Matrix, transform
+from postseg.geometry.placement import GLOBAL, MICRONS, Placement, transform
 
 INSTANCE_KEY = "label"
 
@@ -24,7 +24,13 @@ def cell_rows(regions: pd.DataFrame) -> pd.DataFrame:
     return cells
 
 
-def centroids(cells: pd.DataFrame, labels_to_global: Matrix, factor: int) -> NDArray[np.float64]:
-    """Centroids of the cells in the coordinate system ``"global"``, (n_cells, 2) as x, y."""
+def centroids(cells: pd.DataFrame, placement: Placement) -> dict[str, NDArray[np.float64]]:
+    """Where the cells lie, as ``obsm``: centroids, (n_cells, 2) as x, y.
+
+    ``"spatial"`` in the coordinate system ``"global"``, ``"spatial_um"`` in ``"microns"``, where
+    there is that.
+    """
     pixels = cells[["centroid_col", "centroid_row"]].to_numpy() + 0.5
-    return transform(pixels * (factor or 1), labels_to_global)
+    maps = placement.mask_systems
+    keys = {"spatial": GLOBAL, "spatial_um": MICRONS}
+    return {key: transform(pixels, maps[name]) for key, name in keys.items() if name in maps}

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from postseg._kernels import contours
 from postseg._support.checks import check_factor
 from postseg._support.threads import in_threads, spread
-from postseg.geometry.placement import Matrix, heights
+from postseg.geometry.placement import Placement, heights
 from postseg.raster.grouped import Grouped
 from postseg.raster.images import encode
 from postseg.raster.label_image import as_label_image
@@ -52,7 +52,7 @@ class _Rings(NamedTuple):
 
 
 def outline_polygons(
-    runs: Runs, factor: int = 1, *, mirrored: bool = False
+    runs: Runs, scale: tuple[float, float], *, mirrored: bool = False
 ) -> tuple[NDArray[np.int64], NDArray[np.object_], float]:
     """Outline every label by the marching-squares contour of its region at level 0.5.
 
@@ -60,8 +60,9 @@ def outline_polygons(
     outer outlines, without holes, closed at the image border too. Where a label has several
     parts, the one with the longest outline (in pixel edges; the first of equals) stands for it.
 
-    Vertices are (x, y) = (column, row), pixel centres at integers, times `factor` (0: as they
-    are). `mirrored` makes of y what `mirror_y0` and `shift_to_y0` would: it points up, from 0.
+    Vertices are (x, y) = (column, row), pixel centres at integers, times `scale`, which is of
+    (rows, columns). `mirrored` makes of y what `mirror_y0` and `shift_to_y0` would: it points up,
+    from 0.
 
     Returns
     -------
@@ -77,7 +78,7 @@ def outline_polygons(
     Batch by batch, so that the vertices of a slide need not all be held twice, and so that one
     batch is traced while another is built.
     """
-    rings = _measure_rings(runs, factor, mirrored)
+    rings = _measure_rings(runs, scale, mirrored)
 
     def build(first: int, last: int) -> NDArray[np.object_]:
         bounds = rings.offsets[first : last + 1] - rings.offsets[first]
@@ -94,8 +95,8 @@ def outline_polygons(
     return rings.regions.label, geometry, rings.shift
 
 
-def _measure_rings(runs: Runs, factor: int, mirrored: bool) -> _Rings:
-    scale = float(factor or 1)
+def _measure_rings(runs: Runs, scale: tuple[float, float], mirrored: bool) -> _Rings:
+    down, across = map(float, scale)
     regions = components(runs).regions
     length = np.empty(regions.label.size, np.int64)
 
@@ -110,8 +111,8 @@ def _measure_rings(runs: Runs, factor: int, mirrored: bool) -> _Rings:
     if not np.array_equal(chosen, np.arange(length.size)):
         regions = regions.take(chosen)
     offsets = np.concatenate(([0], np.cumsum(length[chosen] + 1)))
-    shift = mirror_shift(int(regions.row.max(initial=0)), factor) if mirrored else 0.0
-    return _Rings(regions, offsets, scale, -scale if mirrored else scale, shift)
+    shift = mirror_shift(int(regions.row.max(initial=0)), down) if mirrored else 0.0
+    return _Rings(regions, offsets, across, -down if mirrored else down, shift)
 
 
 def masks_to_polygons(seg_masks: Any, factor_rescale: int = 1) -> list[shapely.Polygon]:
@@ -138,8 +139,8 @@ def masks_to_polygons(seg_masks: Any, factor_rescale: int = 1) -> list[shapely.P
     TypeError, ValueError
         When `seg_masks` is not a 2-D label image, `factor_rescale` not a whole number >= 0.
     """
-    factor = check_factor(factor_rescale)
-    _, geometry, _ = outline_polygons(encode(as_label_image(seg_masks)), factor)
+    factor = check_factor(factor_rescale) or 1
+    _, geometry, _ = outline_polygons(encode(as_label_image(seg_masks)), (factor, factor))
     return geometry.tolist()
 
 
@@ -205,19 +206,28 @@ def shift_to_y0(geometry: NDArray[np.object_]) -> tuple[NDArray[np.object_], flo
     return shapely.transform(geometry, lambda coords: np.add(coords, (0, shift))), shift
 
 
-def mirror_shift(last_row: int | None, factor: int) -> float:
-    """The shift after `mirror_y0`, by the lowest row of the image that holds a cell."""
-    return 0.0 if last_row is None else (factor or 1) * (last_row + 0.5)
+def stretch(geometry: NDArray[np.object_], down: float, across: float) -> NDArray[np.object_]:
+    """Multiply coordinates, about (0, 0)."""
+    if down == across == 1:
+        return geometry
+    return np.asarray(
+        shapely.transform(geometry, lambda coords: np.multiply(coords, (across, down)))
+    )
 
 
-def shift_of(runs: Runs, factor: int, mirror: Matrix) -> float:
-    """The shift that `shift_to_y0` would apply to the outlines of `runs` after any `mirror`."""
+def mirror_shift(last_row: int | None, down: float) -> float:
+    """The shift after `mirror_y0`, by the lowest row with a cell and the scale of rows."""
+    return 0.0 if last_row is None else down * (last_row + 0.5)
+
+
+def shift_of(runs: Runs, placement: Placement) -> float:
+    """The shift that `shift_to_y0` would apply to the outlines of `runs` after any mirroring."""
     if not runs.row.size:
         return 0.0
-    scale = factor or 1
-    left, right = scale * (runs.start.min() - 0.5), scale * (runs.stop.max() - 0.5)
-    top, bottom = scale * (runs.row.min() - 0.5), scale * (runs.row.max() + 0.5)
-    return max(0.0, -float(heights(mirror, left, top, right, bottom).min()))
+    down, across = placement.scale
+    left, right = across * (runs.start.min() - 0.5), across * (runs.stop.max() - 0.5)
+    top, bottom = down * (runs.row.min() - 0.5), down * (runs.row.max() + 0.5)
+    return max(0.0, -float(heights(placement.mirror, left, top, right, bottom).min()))
 
 
 def to_geodataframe(

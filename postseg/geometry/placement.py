@@ -1,17 +1,28 @@
-"""Where polygons and pixels lie: the maps between an element and the two coordinate systems.
+"""Where the cells lie: the maps from labels and polygons to every coordinate system.
 
-A pixel i of the enlarged labels spans [i, i + 1], as in SpatialData. The polygons are those of
-`outlines.outline_polygons`: pixel centres times the factor, mirrored, shifted. So with the factor f
-(1 where it is 0) and the shift S, the point (x, y) of a polygon lies at u = x + f / 2,
-v = S - y + f / 2 of the labels. The systems are
+Frames, of (x, y) each, in which pixel i spans [i, i + 1] as in SpatialData:
 
-- ``"global"``: the polygons as they are, y up;
-- ``"image"``: full-resolution pixels of the microscope image, y down, tiles at their origin.
+- *mask pixels*;
+- *full-resolution pixels*: those times the scale, which is the factor or, with a target shape,
+  (H / h, W / w) per axis. Those of the masks only; a tile begins at (0, 0);
+- *raw polygons*: pixel centres times the scale, mirrored, shifted, see
+  `outlines.outline_polygons`. With the scale (sy, sx) and the shift S, the point (x, y) of a
+  polygon lies at the full-resolution pixel u = x + sx / 2, v = S - y + sy / 2.
+
+Coordinate systems:
+
+- ``"global"``: where the rest of the user's data lies, by the reference; without one ``"image"``;
+- ``"image"``: full-resolution pixels of the microscope image, y down, a tile at its origin;
+- ``"mirrored"``: the raw polygons, y up;
+- ``"microns"``: the pixel size times ``"image"``, where it is known;
+- others: those of the reference. Its own ``"image"`` and ``"microns"``, as of masks that postseg
+  wrote before, come first; ``"mirrored"`` is never its own, for each tile has another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,36 +31,202 @@ from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]  # (3, 3), of homogeneous (x, y, 1) columns
 
-
-class Systems(NamedTuple):
-    """The map of one element to each coordinate system."""
-
-    to_global: Matrix
-    to_image: Matrix
-
-
+GLOBAL, IMAGE, MIRRORED, MICRONS = "global", "image", "mirrored", "microns"
 _PROBE = np.array([[0, 0], [1, 0], [2, 3], [0, 1], [0, 0]], dtype=float)
 _ROUNDING = 1e-12  # of the largest coordinate
 _FLAT = 1e9  # times as long as wide
 
-IDENTITY = Systems(np.eye(3), np.eye(3))
+
+class Reference(NamedTuple):
+    """An element whose place is known.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Its rows and columns.
+    systems : mapping of str to (3, 3) array
+        From its pixels to its coordinate systems.
+    """
+
+    shape: tuple[int, int]
+    systems: Mapping[str, Matrix]
 
 
-def labels_systems(
-    factor: int, shift: float, origin: tuple[float, float], mirror: Matrix
-) -> Systems:
-    """Maps of the enlarged labels, see the module; `origin` is (row, column) in mask pixels."""
-    f = factor or 1
-    to_global = translation(0, shift) @ mirror @ translation(-f / 2, -f / 2)
-    return Systems(to_global, translation(f * origin[1], f * origin[0]))
+class Placement(NamedTuple):
+    """Where masks, and all that is made of them, lie; see the module for frames and systems.
+
+    Attributes
+    ----------
+    mask_shape, shape : (int, int)
+        Rows and columns of the masks, and at full resolution.
+    scale : (float, float)
+        Full-resolution pixels per mask pixel, down and across.
+    origin : (float, float)
+        Row and column of the first mask pixel in its slide, in mask pixels.
+    reference : mapping of str to (3, 3) array
+        From full-resolution pixels to the coordinate systems of the reference; empty without.
+    pixel_size : float or None
+        Micrometres per pixel of ``"image"``.
+    mirror : (3, 3) array
+        What `mirror_y0` does to a polygon.
+    shift : float
+        What is added to y after it.
+    """
+
+    mask_shape: tuple[int, int]
+    shape: tuple[int, int]
+    scale: tuple[float, float]
+    origin: tuple[float, float]
+    reference: Mapping[str, Matrix]
+    pixel_size: float | None = None
+    mirror: Matrix = np.diag([1.0, -1.0, 1.0])
+    shift: float = 0.0
+
+    @property
+    def to_image(self) -> Matrix:
+        """From full-resolution pixels to ``"image"``."""
+        if IMAGE in self.reference:
+            return self.reference[IMAGE]
+        return translation(self.scale[1] * self.origin[1], self.scale[0] * self.origin[0])
+
+    @property
+    def to_raw(self) -> Matrix:
+        """From full-resolution pixels to raw polygons."""
+        to_centres = translation(-self.scale[1] / 2, -self.scale[0] / 2)
+        return translation(0, self.shift) @ self.mirror @ to_centres
+
+    @property
+    def of_masks(self) -> Matrix:
+        """From mask pixels to full-resolution pixels."""
+        return scaling(self.scale[1], self.scale[0])
+
+    @property
+    def systems(self) -> dict[str, Matrix]:
+        """From full-resolution pixels to every coordinate system: the maps of the labels."""
+        found = {GLOBAL: self.to_image, IMAGE: self.to_image, MIRRORED: self.to_raw}
+        if self.pixel_size is not None:
+            found[MICRONS] = scaling(self.pixel_size, self.pixel_size) @ self.to_image
+        return found | {name: m for name, m in self.reference.items() if name != MIRRORED}
+
+    @property
+    def mask_systems(self) -> dict[str, Matrix]:
+        """From mask pixels to every coordinate system: the maps of labels not enlarged."""
+        return {name: matrix @ self.of_masks for name, matrix in self.systems.items()}
+
+    @property
+    def shape_systems(self) -> dict[str, Matrix]:
+        """From raw polygons to every coordinate system, such that labels and shapes meet."""
+        from_raw = np.linalg.inv(self.to_raw)
+        found = {name: matrix @ from_raw for name, matrix in self.systems.items()}
+        return found | {MIRRORED: np.eye(3)}
+
+    @property
+    def mask_pixel_area(self) -> Fraction | None:
+        """Square micrometres per mask pixel, exactly; None where the pixel size is not known."""
+        if self.pixel_size is None:
+            return None
+        area = Fraction(str(self.pixel_size)) ** 2
+        for length, n in zip(self.shape, self.mask_shape, strict=True):
+            area *= Fraction(length, n) if n else 1
+        if IMAGE in self.reference:
+            (a, b, _), (c, d, _) = (
+                [Fraction(x) for x in row] for row in self.to_image[:2].tolist()
+            )
+            area *= abs(a * d - b * c)
+        return area
 
 
-def shapes_systems(
-    factor: int, shift: float, origin: tuple[float, float], mirror: Matrix
-) -> Systems:
-    """Maps of the polygons: such that both elements meet in both systems."""
-    labels = labels_systems(factor, shift, origin, mirror)
-    return Systems(np.eye(3), labels.to_image @ np.linalg.inv(labels.to_global))
+def place(
+    mask_shape: tuple[int, int],
+    *,
+    factor: int = 1,
+    image_shape: tuple[int, int] | None = None,
+    origin: tuple[float, float] | None = None,
+    reference: Reference | None = None,
+    own: Reference | None = None,
+    pixel_size: float | None = None,
+) -> Placement:
+    """Work out where masks lie, before any is mirrored.
+
+    Parameters
+    ----------
+    mask_shape : (int, int)
+        Rows and columns of the masks.
+    factor : int
+        How many times smaller they are than the image; 0 or 1: as large as the target shape tells.
+    image_shape : (int, int), optional
+        Target shape; default that of the reference, or by the factor.
+    origin : (float, float), optional
+        Row and column of a tile in its slide, in mask pixels; None of masks of the whole image.
+    reference : Reference, optional
+        Of the microscope image, at full resolution.
+    own : Reference, optional
+        Of the masks themselves: where there is no other.
+    pixel_size : float, optional
+        Micrometres per full-resolution pixel.
+
+    Returns
+    -------
+    Placement
+        Without mirroring and shift.
+
+    Raises
+    ------
+    ValueError
+        When target shape, factor and reference do not fit the masks.
+    """
+    shape = image_shape
+    if shape is None and reference is not None and origin is None:
+        shape = reference.shape
+    if shape is None:
+        shape = (mask_shape[0] * max(1, factor), mask_shape[1] * max(1, factor))
+    else:
+        _check_shape(mask_shape, shape, factor, "image_shape" if image_shape else "reference")
+    whole = float(max(1, factor))
+    sy, sx = (length / n if n else whole for length, n in zip(shape, mask_shape, strict=True))
+    row, column = origin or (0.0, 0.0)
+    known, to_known = reference or own, translation(sx * column, sy * row)
+    if reference is None:
+        to_known = scaling(1 / sx, 1 / sy)
+    systems = {name: matrix @ to_known for name, matrix in known.systems.items()} if known else {}
+    found = Placement(mask_shape, shape, (sy, sx), (row, column), systems, pixel_size)
+    if reference is not None and origin is not None:
+        _check_within(found, reference.shape)
+    return found
+
+
+def _check_shape(
+    mask_shape: tuple[int, int], shape: tuple[int, int], factor: int, setting: str
+) -> None:
+    kind = "the image" if setting == "image_shape" else "the reference"
+    masks, image = (f"{rows} x {columns}" for rows, columns in (mask_shape, shape))
+    if any(length < n for length, n in zip(shape, mask_shape, strict=True)):
+        raise ValueError(
+            f"the masks, {masks}, are larger than {kind}, {image} (rows x columns). Give the shape "
+            "at full resolution, or masks of this image."
+        )
+    if 0 in mask_shape and mask_shape != shape:
+        raise ValueError(f"the masks, {masks}, have no pixels to enlarge to {image}.")
+    off = [abs(length - factor * n) for length, n in zip(shape, mask_shape, strict=True)]
+    if factor > 1 and max(off) >= factor:
+        raise ValueError(
+            f"factor_rescale is {factor} and the masks are {masks}, so {kind} should be about "
+            f"{factor * mask_shape[0]} x {factor * mask_shape[1]}, but is {image}. Leave the "
+            "factor out to stretch the masks over all of it, or give the origin of a tile."
+        )
+
+
+def _check_within(placement: Placement, slide: tuple[int, int]) -> None:
+    """Refuse a tile that does not lie in the reference, be it by a mask pixel that is cut."""
+    for axis, name in enumerate(("rows", "columns")):
+        scale = placement.scale[axis]
+        first = scale * placement.origin[axis]
+        last = first + placement.shape[axis]
+        if first <= -scale or last >= slide[axis] + scale:
+            raise ValueError(
+                f"the tile has the {name} {first:g} to {last:g} of full-resolution pixels, but the "
+                f"reference has {slide[axis]}. origin is in mask pixels; is factor_rescale right?"
+            )
 
 
 def transform(xy: NDArray[np.float64], matrix: Matrix) -> NDArray[np.float64]:
@@ -66,6 +243,16 @@ def area_scale(matrix: Matrix) -> float:
 def translation(x: float, y: float) -> Matrix:
     """Move by (x, y)."""
     return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], dtype=float)
+
+
+def scaling(x: float, y: float) -> Matrix:
+    """Make larger, about (0, 0)."""
+    return np.diag([x, y, 1.0])
+
+
+def is_upright(matrix: Matrix) -> bool:
+    """Whether a map neither turns nor shears, so that a scale and a translation tell it."""
+    return bool(matrix[0, 1] == 0 and matrix[1, 0] == 0 and np.diag(matrix).min() > 0)
 
 
 def matrix_of(mirror: Callable[[Any], Any]) -> Matrix:

@@ -14,7 +14,14 @@ import shapely
 
 from postseg.elements.table import INSTANCE_KEY, cell_rows
 from postseg.filtering.metrics import METRICS
-from postseg.geometry.placement import Matrix, transform
+from postseg.geometry.placement import (
+    IMAGE,
+    Matrix,
+    Placement,
+    is_upright,
+    transform,
+    translation,
+)
 from postseg.raster.images import paint
 from postseg.raster.label_image import LabelImage
 
@@ -28,12 +35,15 @@ _TO_PIXEL_CENTRES = 0.5
 _EDGE = "cyan"  # seen on dark fluorescence and on pink tissue
 
 
-def placing(factor: int, origin: tuple[float, float]) -> dict[str, Any]:
-    """Scale and translate of a layer of mask pixels; `origin` is (row, column), in these."""
-    f = factor or 1
-    # a mask pixel covers f x f image pixels, so its centre is the middle of theirs
-    row, col = (f * start + f / 2 - _TO_PIXEL_CENTRES for start in origin)
-    return {"scale": (f, f), "translate": (row, col)}
+def placing(placement: Placement) -> dict[str, Any]:
+    """Where a layer of mask pixels lies: scale and translate or, if it is turned, affine."""
+    # napari's pixel i has its centre at i, and (row, column)
+    centres = translation(_TO_PIXEL_CENTRES, _TO_PIXEL_CENTRES)
+    to_image = np.linalg.inv(centres) @ placement.mask_systems[IMAGE] @ centres
+    rows_first = to_image[[1, 0, 2]][:, [1, 0, 2]]
+    if not is_upright(rows_first):
+        return {"affine": rows_first}
+    return {"scale": tuple(np.diag(rows_first)[:2]), "translate": tuple(rows_first[:2, 2])}
 
 
 def survivors(masks: LabelImage, regions: pd.DataFrame, name: str, place: dict[str, Any]) -> Layer:

@@ -252,7 +252,7 @@ def swapped(values):
         ({"labels": halved}, r"region \d+ is missing from the labels or in pieces"),
         ({"labels": eroded}, r"region \d+ \(label 3\) has now the area \d+, but in the audit \d+"),
         ({"labels": flooded}, r"region \d+ \(.*\) and region \d+ \(.*\) overlap in row \d"),
-        ({"labels": lambda image: image[:200]}, r"\(rejected\) lies outside of the labels"),
+        ({"labels": lambda image: image[:200]}, r"they have 200 x \d+ pixels, but in the audit"),
         ({"tables/cells_table/obs/label": lambda ids: ids.clip(2)}, "has the label 2 twice"),
         (
             {"tables/cells_table/obs/region_number": lambda ids: ids.clip(ids[0], ids[-2])},

@@ -211,7 +211,7 @@ def test_an_impossible_factor_is_refused(factor, error):
 
 def test_the_outline_of_a_square_that_fills_a_slide():
     side = 30_000
-    _, (polygon,), _ = outline_polygons(square_as_runs(side, at=10), 4)
+    _, (polygon,), _ = outline_polygons(square_as_runs(side, at=10), (4, 4))
     assert len(polygon.exterior.coords) == 4 * side + 1
     assert polygon.bounds == (4 * 9.5, 4 * 9.5, 4 * (side + 9.5), 4 * (side + 9.5))
     assert polygon.area == 16 * (side**2 - 0.5)

@@ -121,7 +121,7 @@ def test_a_table_that_is_shifted(good, shift):
     found = verify_elements(labels, shapes, with_points(table, table.obsm["spatial"] + shift))
     assert found.summary["problems"]["table lies elsewhere"]["count"] == 20
     assert found.cells["table_offset"].to_numpy() == pytest.approx(np.hypot(*shift))
-    text = f"The table's points lie ({shift[0]:+.2f}, {-shift[1]:+.2f}) px (x, y) off their labels."
+    text = f"The table's points lie ({shift[0]:+.2f}, {shift[1]:+.2f}) px (x, y) off their labels."
     assert found.summary["causes"] == [text]
     assert found.summary["systems"]["global"]["max_offset"] < 0.5
 
@@ -144,17 +144,18 @@ def test_rows_of_a_table_that_are_swapped_or_gaps_are_named(good):
 
 def test_a_table_of_our_own_that_is_not_in_global(good):
     labels, shapes, table = good
-    xy = pixels_of(labels, table)
+    mirrored = get_transformation(labels, "mirrored").to_affine_matrix(XY, XY)
+    xy = pixels_of(labels, table) @ mirrored[:2, :2].T + mirrored[:2, 2]
     assert not verify_elements(labels, shapes, with_points(table, xy)).ok
     found = verify_elements(labels, shapes, with_points(table, xy, ours=False))
     assert found.ok
-    assert found.summary["table_system"] == "pixels of the labels"
+    assert found.summary["table_system"] == "mirrored"
     # without "global" there is nothing that it must be in
     in_image = {"image": get_transformation(labels, "image")}
     labels = Labels2DModel.parse(labels.data, dims=("y", "x"), transformations=in_image)
     found = verify_elements(labels, shapes, table)
     assert found.ok
-    assert found.summary["table_system"] == "coordinates of the shapes"
+    assert found.summary["table_system"] == "image"
 
 
 def test_a_table_of_others_may_be_in_any_system_and_its_points_anywhere_on_the_cell(good):
@@ -166,16 +167,16 @@ def test_a_table_of_others_may_be_in_any_system_and_its_points_anywhere_on_the_c
     in_um = other(shapes, shapely.transform(
         shapes.geometry.array, lambda xy: xy @ to_um[:2, :2].T + to_um[:2, 2]
     ), image=Scale([1 / 0.2125, 1 / 0.2125], XY))  # fmt: skip
-    del in_um.attrs["transform"]["global"]
+    del in_um.attrs["transform"]["global"], in_um.attrs["transform"]["mirrored"]
     in_image = pixels @ to_image[:2, :2].T + to_image[:2, 2]
     for xy, system in (
         (table.obsm["spatial"], "global"),
-        (in_image, "image"),
+        (in_image, "global"),
         (pixels, "pixels of the labels"),
         (pixels - 0.5, "pixels of the labels"),
         (np.add(pixels, (5, -5)), "pixels of the labels"),
         (0.2125 * in_image, "coordinates of the shapes"),
-        (np.column_stack([in_image, np.arange(20)]), "image"),
+        (np.column_stack([in_image, np.arange(20)]), "global"),
     ):
         found = verify_elements(labels, in_um, with_points(table, xy, ours=False))
         assert found.ok, system
@@ -226,7 +227,7 @@ def test_agreement(good):
     assert (found.cells["problem"] == "").all()
     assert found.cells.index.tolist() == sorted(EVERY)
     assert found.cells[["in_labels", "in_shapes", "in_table", "valid"]].all(axis=None)
-    assert list(found.summary["systems"]) == ["global", "image"]
+    assert list(found.summary["systems"]) == ["global", "image", "mirrored"]
     assert found.summary["mask_pixel"] == FACTOR
     image = good[0].to_numpy()
     assert found.cells["pixels"].tolist() == np.bincount(image.ravel())[1:].tolist()
@@ -372,7 +373,7 @@ def test_systems_that_disagree(good):
     assert found.summary["systems"]["image"]["median_offset"] == pytest.approx([12, 0], abs=0.1)
     assert (found.cells["centroid_offset"] > 11).all()
     first, second = found.summary["causes"]
-    assert "'global' and 'image' put the polygons at different places" in first
+    assert "'global', 'mirrored' and 'image' put the polygons at different places" in first
     assert second.startswith("In 'image': The polygons lie (+12.00, +0.00) px")
     near = other(shapes, image=Sequence([to_image, Translation([0.01, 0], XY)]))
     found = verify_elements(labels, near, table)
