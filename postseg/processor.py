@@ -419,7 +419,7 @@ class PostSegmentation:
             return masks, gdf_polygons, shapes_model
 
     def process_labels(
-        self, scale_factors: Sequence[int] | None = None
+        self, scale_factors: Sequence[int] | None = None, *, enlarge: bool = True
     ) -> tuple[LabelImage, xr.DataArray | xr.DataTree]:
         """Enlarge the masks as they stand to full resolution, lazily.
 
@@ -427,15 +427,20 @@ class PostSegmentation:
         ----------
         scale_factors : sequence of int, optional
             Build the pyramid that viewers want, e.g. ``[2, 2, 2]``: each level so many times
-            smaller than the one before.
+            smaller than the one before, and made of the masks themselves. Default: none yet, but
+            `write`, `add_to` and `to_spatialdata` hand over one for more than 4096 pixels a side;
+            ``[]``: none there either.
+        enlarge : bool
+            False: keep the resolution of the masks, and let a transformation enlarge them. They
+            lie at the same place with fewer pixels.
 
         Returns
         -------
         masks : (H, W) array
             `self.masks`, not enlarged.
         labels_model : DataArray or DataTree
-            int32, dims (y, x), every mask pixel a block of `factor_rescale` x `factor_rescale`.
-            Dask-backed: nothing is computed before it is asked for.
+            int32, dims (y, x), of the target shape: every pixel has the label of the mask pixel
+            that its middle lies in. Dask-backed: nothing is computed before it is asked for.
 
         Raises
         ------
@@ -665,7 +670,8 @@ class PostSegmentation:
         if GLOBAL not in self._known_systems():
             others = build.only_in_global(sdata)
             if others:
-                warnings.warn(_unrelated(others), stacklevel=2)
+                rasters = [name for name in others if name in {**sdata.images, **sdata.labels}]
+                warnings.warn(_unrelated(others, [*rasters, "image"][0]), stacklevel=2)
         labels, shapes, tables = self._elements()
         build.add_elements(sdata, {**labels, **shapes, **tables})
         return sdata
@@ -1287,11 +1293,11 @@ def _place_of(element: Any) -> Reference | None:
     return build.reference_of(element)
 
 
-def _unrelated(names: list[str]) -> str:
+def _unrelated(names: list[str], example: str) -> str:
     """A warning, of elements that masks without a reference are put beside."""
     return (
         f"the SpatialData object has {listing(map(repr, names), 3)} in the coordinate system "
         "'global', and nothing tells how the masks lie to them: the cells are put at the pixels of "
         "the masks, enlarged. Pass reference=, the image of the object that the masks are of, e.g. "
-        "reference=sdata['image'], or take a labels element itself for the masks."
+        f"reference=sdata[{example!r}], or take a labels element itself for the masks."
     )

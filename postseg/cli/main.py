@@ -22,6 +22,7 @@ from postseg.cli.report import report
 from postseg.cli.terminal import Group, step
 from postseg.cli.verify import verify
 from postseg.files.export import FORMATS, format_of
+from postseg.files.reference import file_of, read_reference
 
 _PATH = click.Path(path_type=Path)
 
@@ -70,9 +71,26 @@ main.add_command(report)
     "--origin",
     nargs=2,
     type=float,
-    default=(0.0, 0.0),
+    default=None,
     metavar="ROW COLUMN",
-    help="Where the tile lies in its slide, in pixels of the label image.",
+    help="Where a tile lies in its slide, in pixels of the label image.",
+)
+@click.option(
+    "--image-shape",
+    nargs=2,
+    type=click.IntRange(min=1),
+    default=None,
+    metavar="ROWS COLUMNS",
+    help="Stretch the labels over an image of this shape, in place of a whole factor.",
+)
+@click.option(
+    "--reference",
+    metavar="ELEMENT|TIFF",
+    help="The microscope image: an element of the INPUT store, SLIDE.zarr/images/NAME of another, "
+    "or a TIFF. Cells are put where it lies, and stretched over it. Default: the element of INPUT.",
+)
+@click.option(
+    "--no-enlarge", is_flag=True, help="Keep the labels at the resolution of the label image."
 )
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
 @click.option("--quiet", is_flag=True, help="Print nothing but warnings and errors.")
@@ -92,7 +110,10 @@ def run(
     config: Path | None,
     factor_rescale: int,
     label_name: str,
-    origin: tuple[float, float],
+    origin: tuple[float, float] | None,
+    image_shape: tuple[int, int] | None,
+    reference: str | None,
+    no_enlarge: bool,
     element: str | None,
     allow_pickle: bool,
     overwrite: bool,
@@ -114,19 +135,22 @@ def run(
         _check_format(output)
     check_suffix(debug_image, "--debug-image", ".png")
     check_suffix(summary, "--report", ".json")
-    check_places([source, config], [*outputs, debug_image, summary], overwrite)
+    slide = file_of(reference, source) if reference else None
+    check_places([source, config, slide], [*outputs, debug_image, summary], overwrite)
     if debug_image:
         import postseg.show.figures  # noqa: F401  without matplotlib this says how to install it
 
     with step(f"Reading {source}", quiet):
-        from postseg.files.read import read_label_image
+        from postseg.files.read import read_masks
         from postseg.processor import PostSegmentation
 
         post = PostSegmentation(
-            read_label_image(source, element=element, allow_pickle=allow_pickle),
+            read_masks(source, element=element, allow_pickle=allow_pickle),
             factor_rescale=factor_rescale,
             label_name=label_name,
             origin=origin,
+            image_shape=image_shape,
+            reference=read_reference(reference, source) if reference else None,
             filter_config=filter_config,
             verbose=not quiet,
             save_debug=debug_image or False,
@@ -135,6 +159,8 @@ def run(
         post.process_masks_to_shapes()
         found = post.filter_report
         assert found is not None  # the filter has run
+    if no_enlarge:
+        post.process_labels(enlarge=False)
     for output in outputs:
         with step(f"Writing {output}", quiet):
             post.export(output, overwrite)

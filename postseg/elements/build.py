@@ -26,6 +26,7 @@ from postseg._support.progress import of_dask
 from postseg._support.reading import reading
 from postseg._support.safe_zarr import check_folder
 from postseg.geometry.placement import GLOBAL, IMAGE, Matrix, Reference, area_scale
+from postseg.raster.label_image import LabelImage
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -228,6 +229,12 @@ def reference_of(element: Any) -> Reference | None:
     return Reference((finest.sizes["y"], finest.sizes["x"]), systems)
 
 
+def blank(shape: tuple[int, int]) -> xr.DataArray:
+    """An image element without content, whose pixels are those of ``"global"``: a reference."""
+    pixels = da.zeros(shape, np.uint8)
+    return Labels2DModel.parse(pixels, dims=("y", "x"), transformations={GLOBAL: Identity()})
+
+
 def only_in_global(sdata: SpatialData) -> list[str]:
     """Names of the elements in ``"global"`` that do not say where they lie in ``"image"``."""
     systems = {
@@ -245,20 +252,23 @@ def maps_to_systems(element: Any) -> dict[str, Matrix]:
     return {name: t.to_affine_matrix(axes, axes) for name, t in transformations.items()}
 
 
-def open_store(path: str | PathLike[str]) -> SpatialData:
-    """Open the labels, lazily, and the shapes of a store."""
+def open_store(
+    path: str | PathLike[str], kinds: tuple[str, ...] = ("labels", "shapes")
+) -> SpatialData:
+    """Open the elements of some kinds of a store; pixels lazily."""
     log = logging.getLogger("ome_zarr")  # it warns of labels without an image
     level = log.level
     log.setLevel(logging.ERROR)
     try:
         with reading(Path(path)):
-            check_folder(Path(path) / "shapes")  # those of the first format are read at once
-            return read_zarr(path, selection=("labels", "shapes"))
+            if "shapes" in kinds:
+                check_folder(Path(path) / "shapes")  # those of the first format are read at once
+            return read_zarr(path, selection=kinds)
     finally:
         log.setLevel(level)
 
 
-def with_pixels(labels: "xr.DataArray | xr.DataTree", pixels: da.Array) -> xr.DataArray:
+def with_pixels(labels: "xr.DataArray | xr.DataTree", pixels: LabelImage) -> xr.DataArray:
     """The finest scale of a labels element, with other pixels."""
     if isinstance(labels, xr.DataTree):
         labels = next(iter(labels["scale0"].data_vars.values()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 import zarr
@@ -16,13 +16,13 @@ from postseg._support.reading import reading
 from postseg._support.safe_zarr import checked, open_root
 from postseg.elements.audit import KEY
 from postseg.elements.identity import as_points
-from postseg.elements.pixels import lazy_pixels, open_labels
+from postseg.elements.pixels import find_labels, lazy_pixels, open_labels, read_pixels
 
 if TYPE_CHECKING:
     import geopandas as gpd
     import xarray as xr
 
-_ATTRIBUTES = "spatialdata_attrs"  # what a table annotates, by SpatialData's custom
+_ATTRIBUTES = "spatialdata_attrs"  # of a table: what it annotates; of a root: that it is one
 _POINTS = "obsm/spatial"
 
 
@@ -79,6 +79,52 @@ def read_elements(
     with reading(path):  # spatialdata does not check what it reads
         image = build.with_pixels(sdata.labels[labels], lazy_pixels(path, stored))
     return Stored(image, sdata.shapes[shapes], rows[table] if table else None)
+
+
+def read_labels(path: str | PathLike[str], element: str | None = None) -> Any:
+    """Read the finest scale of a labels element with its place, as `pixels.read_labels_element`.
+
+    Returns
+    -------
+    DataArray or array
+        The element; of a Zarr store that is none of SpatialData, pixels without a place.
+
+    Raises
+    ------
+    OSError
+        The store or the element is damaged.
+    ValueError
+        As by `pixels.read_labels_element`.
+    """
+    from postseg.elements import build
+
+    path = Path(path)
+    root, name = find_labels(path, element)
+    pixels = read_pixels(path, open_labels(path, root, name))
+    if _ATTRIBUTES not in root.attrs:
+        return pixels
+    labels = build.open_store(path, ("labels",)).labels[name]
+    return build.with_pixels(labels, pixels)
+
+
+def read_raster(path: str | PathLike[str], name: str) -> xr.DataArray | xr.DataTree:
+    """Open an image or labels element of a store by name, lazily.
+
+    Raises
+    ------
+    OSError
+        The store is damaged.
+    ValueError
+        There is no such element.
+    """
+    from postseg.elements import build
+
+    sdata = build.open_store(path, ("images", "labels"))
+    known = {**sdata.images, **sdata.labels}
+    if name not in known:
+        listing = ", ".join(known) or "none"
+        raise ValueError(f"{path} has no image or labels element {name!r}. It has: {listing}.")
+    return known[name]
 
 
 def _names(root: zarr.Group, kind: str) -> list[str]:

@@ -36,7 +36,9 @@ def read_label_image(
     Returns
     -------
     numpy.ndarray or dask.array.Array
-        The array as stored, lazy for a large one of a store; its values are not checked here.
+        The array as stored, lazy for a large one of a store; its values are not checked here. It
+        does not tell where it lies: of a store, take ``spatialdata.read_zarr(path)[element]`` for
+        the masks, and the cells will lie where these do.
         A chunk that a store has no file of is background; strips or tiles that a TIFF lacks, and
         rows that a PNG lacks, are errors.
 
@@ -63,6 +65,15 @@ def read_label_image(
             "Leave the element out: it is for .npz files and .zarr stores."
         )
     return _READERS[suffix](path, element, allow_pickle)
+
+
+def read_masks(path: Path, *, element: str | None = None, allow_pickle: bool = False) -> Any:
+    """As `read_label_image`, but a labels element of a store comes with its place."""
+    if not is_store(path):
+        return read_label_image(path, element=element, allow_pickle=allow_pickle)
+    from postseg.elements.store import read_labels
+
+    return read_labels(path, element)
 
 
 def _read_npy(path: Path, element: None, allow_pickle: bool) -> np.ndarray:

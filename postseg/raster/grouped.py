@@ -60,6 +60,18 @@ class Grouped(NamedTuple):
         left, right = np.minimum.reduceat(self.start, first), np.maximum.reduceat(self.stop, first)
         return np.column_stack([left, top]), np.column_stack([right, bottom])
 
+    def cut(self, width: int, chosen: NDArray[np.bool_]) -> Grouped:
+        """Without the pixels of the `chosen` owners that lie off the columns ``0:width``."""
+        inside = [np.clip(part, 0, width) for part in (self.start, self.stop)]
+        chosen_runs = chosen[self.owner]
+        start, stop = (
+            np.where(chosen_runs, new, old)
+            for new, old in zip(inside, (self.start, self.stop), strict=True)
+        )
+        some = start < stop
+        n_before = np.concatenate(([0], np.cumsum(some)))
+        return Grouped(n_before[self.offsets], self.row[some], start[some], stop[some], self.label)
+
     def take(self, chosen: NDArray[np.integer[Any]]) -> Grouped:
         """The owners at the positions `chosen`, in that order."""
         n_runs = np.diff(self.offsets)[chosen]

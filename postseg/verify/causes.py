@@ -29,13 +29,13 @@ def median_offset(compared: pd.DataFrame) -> NDArray[np.float64]:
     return np.median(polygons - labels, axis=0) if len(labels) else np.zeros(2)
 
 
-def max_shift(compared: pd.DataFrame, mask_pixel: int) -> float:
+def max_shift(compared: pd.DataFrame, mask_pixel: float) -> float:
     """Largest median offset that is right; a few cells may have one by the cut corners alone."""
     n_cells = compared["label_x"].count()
     return max(MAX_SHIFT, mask_pixel / 4 / np.sqrt(max(1, n_cells)))
 
 
-def are_shifted(compared: pd.DataFrame, mask_pixel: int) -> bool:
+def are_shifted(compared: pd.DataFrame, mask_pixel: float) -> bool:
     """Whether most polygons are off their labels by the same vector."""
     polygons, labels = _centroids(compared)
     shift = median_offset(compared)
@@ -44,8 +44,10 @@ def are_shifted(compared: pd.DataFrame, mask_pixel: int) -> bool:
 
 
 def _centroids(compared: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Of polygons and their labels, where there are both."""
+    """Of polygons and their labels, where there are both, and whole if any are."""
     both = compared.dropna(subset=["x", "label_x"])
+    if "beyond" in both and not both["beyond"].all():
+        both = both[~both["beyond"]]
     return both[["x", "y"]].to_numpy(), both[["label_x", "label_y"]].to_numpy()
 
 
@@ -98,14 +100,14 @@ def of_mirrors(compared: pd.DataFrame) -> list[str]:
     return []
 
 
-def of_places(compared: pd.DataFrame, mask_pixel: int) -> list[str]:
+def of_places(compared: pd.DataFrame, mask_pixel: float) -> list[str]:
     """Recognise polygons that are shifted or scaled as a whole, or mapped in another affine way.
 
     Parameters
     ----------
     compared : DataFrame
         From `compare.compare`.
-    mask_pixel : int
+    mask_pixel : float
         Side of a mask pixel, in pixels.
     """
     if are_shifted(compared, mask_pixel):
@@ -126,6 +128,16 @@ def of_places(compared: pd.DataFrame, mask_pixel: int) -> list[str]:
     return [
         f"An affine map takes the polygons to the labels: x' = {a:.4g} x {b:+.4g} y {x:+.4g}, "
         f"y' = {c:.4g} x {d:+.4g} y {y:+.4g}."
+    ]
+
+
+def of_cropping(beyond: pd.Series) -> list[str]:
+    """Recognise labels that were cropped, unlike the polygons."""
+    if not beyond.any():
+        return []
+    return [
+        f"{beyond.sum():,} polygons reach beyond the labels and fit them within: the labels were "
+        "cropped, it seems, and the polygons were not."
     ]
 
 
@@ -150,16 +162,16 @@ def of_table(table_ids: NDArray[np.int64], label_ids: NDArray[np.int64]) -> list
     return [f"The table's ids are the labels' ids {step[0]:+d}, counted from another start."]
 
 
-def of_points(points: pd.DataFrame, mask_pixel: int) -> list[str]:
+def of_points(points: pd.DataFrame, mask_pixel: float) -> list[str]:
     """Recognise a table whose points are shifted as a whole; `points` as `compared` otherwise."""
     if not are_shifted(points, mask_pixel):
         return []
     return [_describe_shift("table's points", median_offset(points), mask_pixel)]
 
 
-def _describe_shift(what: str, shift: NDArray[np.float64], mask_pixel: int) -> str:
+def _describe_shift(what: str, shift: NDArray[np.float64], mask_pixel: float) -> str:
     text = f"The {what} lie ({shift[0]:+.2f}, {shift[1]:+.2f}) px (x, y) off their labels"
-    for unit, name in ((1, "pixel"), (mask_pixel, f"mask pixel (one is {mask_pixel} px)")):
+    for unit, name in ((1, "pixel"), (mask_pixel, f"mask pixel (one is {mask_pixel:.4g} px)")):
         halves = np.abs(shift) / unit
         if np.allclose(halves[halves > _CLOSE], 0.5, rtol=0, atol=0.05):
             return (

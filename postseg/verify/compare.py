@@ -18,6 +18,7 @@ from postseg.verify import footprints
 
 _AREAL = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
 _FAR = 2.0**40  # pixels: no row is looked for beyond
+_BEYOND = 0.5  # pixels of a polygon that may lie outside of the image
 _SAME = 1e-3  # pixels; maps that differ by less are the same
 
 Compared = dict[tuple[str, ...], pd.DataFrame]  # by the names of coordinate systems that agree
@@ -135,7 +136,8 @@ def compare(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> pd.Data
     """Compare each polygon with the label of its id.
 
     A cell with holes is compared with its filled pixels or, where the polygon fits those
-    better, with the pixels that it has.
+    better, with the pixels that it has. Of a polygon that reaches beyond the labels, as those of
+    cropped labels do, what lies within is compared.
 
     Parameters
     ----------
@@ -150,22 +152,28 @@ def compare(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> pd.Data
         Indexed by the polygons' ids. ``iou``; ``x, y`` and ``label_x, label_y``: centroids of
         polygon and label pixels; ``overlap``: pixels that other cells' polygons have too;
         ``lies_on``: label under the polygon's centroid; ``size``: pixels of the polygon / of
-        the filled label; ``centroid_offset``. NaN for an id that is no label.
+        the filled label; ``beyond``: whether the polygon reaches beyond the labels;
+        ``centroid_offset``. NaN for an id that is no label.
     """
     ids, first = np.unique(polygons.id, return_index=True)
     area = polygons.area * area_scale(to_pixels)
-    low, high = _row_ranges(polygons, to_pixels)
+    lowest, highest = _extents(polygons, to_pixels)
     if ids.size:
-        area, low, high = (
-            np.add.reduceat(area, first),
-            np.minimum.reduceat(low, first),
-            np.maximum.reduceat(high, first),
-        )
-    window = _windows(cells, ids, low, high)
+        area = np.add.reduceat(area, first)
+        lowest = np.minimum.reduceat(lowest, first)
+        highest = np.maximum.reduceat(highest, first)
+    size = np.array(cells.runs.shape[::-1])
+    beyond = np.any((lowest < -_BEYOND) | (highest > size + _BEYOND), axis=1)
+    touching = np.all((highest > 0) & (lowest < size), axis=1)
+    low, high = (part[:, 1].astype(np.int64) for part in (np.floor(lowest), np.ceil(highest)))
+    window, cropped = _windows(cells, ids, low, high, beyond & touching)
     drawn = footprints.of_polygons(*polygons[:2], to_pixels, *window)
-    cut = (window[0] > low) | (window[1] < high)
+    drawn = drawn.cut(size[0], cropped)
+    cut = ((window[0] > low) | (window[1] < high)) & ~cropped
     pixels = np.where(cut, area, drawn.areas())
     centroid = transform(polygons.centroid[first], to_pixels)
+    cropped &= pixels > 0
+    centroid[cropped] = drawn.centroids()[cropped]
     result = pd.DataFrame(
         {
             "iou": np.nan,
@@ -176,6 +184,7 @@ def compare(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> pd.Data
             "overlap": footprints.covered_pixels(drawn),
             "lies_on": footprints.label_at(cells.runs, centroid),
             "size": np.nan,
+            "beyond": beyond,
         },
         index=pd.Index(ids, name="id"),
     )
@@ -186,7 +195,7 @@ def compare(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> pd.Data
     )
     better = np.where(own[:, :1] > filled[:, :1], own, filled)
     result.iloc[here, [0, 3, 4]] = better
-    result.iloc[here, -1] = pixels / cells.filled.areas()[there]
+    result.iloc[here, 7] = pixels / cells.filled.areas()[there]
     offset = result[["x", "y"]].to_numpy() - result[["label_x", "label_y"]].to_numpy()
     return result.assign(centroid_offset=np.hypot(*offset.T))
 
@@ -250,31 +259,38 @@ def _fit(drawn: Grouped, pixels: NDArray[Any], label: Grouped) -> NDArray[np.flo
     return np.column_stack([iou, label.centroids()])
 
 
-def _row_ranges(
+def _extents(
     polygons: Polygons, to_pixels: Matrix
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows that each polygon may reach, half open."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lowest and highest (x, y) that each polygon may reach, (n, 2) each."""
     left, bottom, right, top = np.nan_to_num(shapely.bounds(polygons.geometry)).T
-    at = heights(to_pixels, left, bottom, right, top).clip(-_FAR, _FAR)
-    low, high = np.floor(at.min(axis=0)), np.ceil(at.max(axis=0))
-    return low.astype(np.int64), high.astype(np.int64)
+    across = to_pixels[[1, 0, 2]]
+    at = [heights(matrix, left, bottom, right, top) for matrix in (across, to_pixels)]
+    corners = np.stack(at, axis=-1).clip(-_FAR, _FAR)
+    return corners.min(axis=0), corners.max(axis=0)
 
 
 def _windows(
-    cells: LabelCells, ids: NDArray[np.int64], low: NDArray[np.int64], high: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    cells: LabelCells,
+    ids: NDArray[np.int64],
+    low: NDArray[np.int64],
+    high: NDArray[np.int64],
+    beyond: NDArray[np.bool_],
+) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]:
     """Rows to draw: of polygons out of all proportion, those at their label only.
 
-    Otherwise micrometres taken for pixels could make more runs than memory holds.
+    Otherwise micrometres taken for pixels could make more runs than memory holds. Of polygons that
+    reach beyond the image, it is all rows in it; and tell of which that is so.
     """
     top, bottom = cells.own.row_ranges()
     tallest = int((bottom - top).max(initial=1))
     known = np.isin(ids, cells.own.label)
     place = np.searchsorted(cells.own.label, ids[known])
     height = (bottom - top)[place]
-    first = low.clip(0, cells.runs.shape[0])
-    last = high.clip(0, cells.runs.shape[0])
-    last = np.minimum(last, first + 3 * tallest)
+    inside = low.clip(0, cells.runs.shape[0]), high.clip(0, cells.runs.shape[0])
+    first, last = inside[0].copy(), np.minimum(inside[1], inside[0] + 3 * tallest)
     first[known] = np.maximum(low[known], top[place] - height)
     last[known] = np.minimum(high[known], bottom[place] + height)
-    return first, np.maximum(first, last)
+    cropped = beyond & known & (inside[1] - inside[0] <= 3 * tallest)
+    first, last = (np.where(cropped, *pair) for pair in zip(inside, (first, last), strict=True))
+    return (first, np.maximum(first, last)), cropped

@@ -13,6 +13,8 @@ an enlarged image):
 - The IoU is at least 1 - p f / a, for a cell of a pixels with an outline of p pixel edges: what
   an outline one mask pixel off on all sides gives. 0.5 is enough, however: a lone mask pixel is
   outlined by a diamond of half its area, and no other cell loses as large a part.
+- A polygon may reach beyond the labels by 0.5. Where it does so by more, as those of cropped labels
+  do, that is a problem of its own: otherwise, what of it lies within is judged.
 - A cell shares at most p / 2 pixels with others, which allows for simplified outlines, beyond
   those that it shares by design: all of a cell that it encloses, and f * f / 2 where it crosses
   another cell at a corner.
@@ -26,10 +28,11 @@ an enlarged image):
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from postseg._support.words import quoted
 from postseg.geometry.placement import Matrix, area_scale
@@ -38,6 +41,10 @@ from postseg.verify.compare import Compared, LabelCells, Polygons
 
 MAX_OFFSET = 0.5
 MIN_IOU = 0.5
+_ROUGHLY = (0.25, 4.0)  # times as large
+_LEAST_PITCH = 1.5  # pixels; what is less has no effect on the limits
+_FEW = 32  # ends, which most numbers of mask pixels fail already
+_BY_CHANCE = 1e-6
 
 
 class Limits(NamedTuple):
@@ -45,7 +52,7 @@ class Limits(NamedTuple):
 
     Attributes
     ----------
-    mask_pixel : int
+    mask_pixel : float
         f.
     offset : float
         Largest.
@@ -55,7 +62,7 @@ class Limits(NamedTuple):
         Smallest and largest, by label.
     """
 
-    mask_pixel: int
+    mask_pixel: float
     offset: float
     shifted: bool
     iou: pd.Series
@@ -74,21 +81,44 @@ def limits(cells: LabelCells, polygons: Polygons, to_pixels: Matrix, compared: C
     return Limits(f, offset, bool(shifts), pd.Series(iou, index), pd.Series(overlap, index))
 
 
-def _mask_pixel(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> int:
+def _mask_pixel(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> float:
     """Side of a mask pixel, in pixels of an enlarged label image; 1 where nothing tells.
 
-    Labels and polygons must agree on it: every cell begins and ends at a multiple of f, and a
-    closed outline cuts four corners more than it fills, f * f / 8 each.
+    Labels and polygons must agree on it: every cell begins and ends between two mask pixels, and a
+    closed outline cuts four corners more than it fills, an eighth of a mask pixel each. Of mask
+    pixels that are no squares, the longer side.
     """
     own = cells.own
     if not own.label.size:
         return 1
-    ends = np.concatenate([own.start, own.stop, *own.row_ranges()])
     area = polygons.area * area_scale(to_pixels)
     _, here, there = np.intersect1d(polygons.id, own.label, return_indices=True)
     lost = np.median(cells.filled.areas()[there] - area[here]) if here.size else 0.0
     f = round(float(np.sqrt(max(0.0, 2 * lost))))
-    return f if f > 1 and np.gcd.reduce(ends) % f == 0 else 1
+    ends = np.concatenate(own.row_ranges()), np.concatenate([own.start, own.stop])
+    if f > 1 and np.gcd.reduce(np.concatenate(ends)) % f == 0:
+        return f
+    # labels that were stretched: pixels of two sides, nearly f
+    down, across = (_pitch(e, n) for e, n in zip(ends, cells.runs.shape, strict=True))
+    return max(down, across) if _ROUGHLY[0] < 2 * lost / (down * across) < _ROUGHLY[1] else 1
+
+
+def _pitch(ends: NDArray[np.integer[Any]], length: int) -> float:
+    """Pixels per mask pixel along one axis: the largest that makes all ends such between two.
+
+    1 where so few ends would fit others by chance.
+    """
+    ends = np.unique(ends)
+    ends = ends[(ends > 0) & (ends < length)].astype(np.int64)
+    counts = np.arange(1, 1 + int(length / _LEAST_PITCH))  # of mask pixels
+    for some in (ends[:_FEW], ends):
+        before, after = ((2 * some + side) * counts[:, None] // (2 * length) for side in (-1, 1))
+        counts = counts[(before != after).all(axis=1)]
+        if not counts.size or not some.size:
+            return 1
+    pitch = length / int(counts[0])
+    by_chance = np.log(length) - ends.size * np.log(pitch)
+    return pitch if by_chance < np.log(_BY_CHANCE) else 1
 
 
 def gather(
@@ -131,6 +161,7 @@ def gather(
             "valid": valid,
             "overlap": worst["overlap"].fillna(0).astype(np.int64),
             "lies_on": worst["lies_on"].fillna(0).astype(np.int64),
+            "beyond": worst["beyond"].eq(True),
             "n_polygons": pd.Series(polygons.id).value_counts().reindex(index, fill_value=0),
             "n_rows": n_rows,
             "table_offset": offset.groupby(level=0).max().reindex(index),
@@ -145,6 +176,7 @@ def find_problems(per_cell: pd.DataFrame, allowed: Limits) -> pd.DataFrame:
     misplaced = per_cell["centroid_offset"] > allowed.offset
     misplaced &= (per_cell["iou"] < 1) | allowed.shifted
     known = per_cell["in_labels"] & per_cell["in_shapes"]
+    beyond = known & per_cell["beyond"] & ~misplaced
     thin = per_cell["iou"] < allowed.iou.reindex(per_cell.index)
     return pd.DataFrame(
         {
@@ -155,8 +187,10 @@ def find_problems(per_cell: pd.DataFrame, allowed: Limits) -> pd.DataFrame:
             "several table rows": per_cell["n_rows"] > 1,
             "invalid polygon": per_cell["in_shapes"] & ~per_cell["valid"],
             "misplaced": misplaced,
+            "beyond the labels": beyond,
             "different outline": known & thin & ~misplaced,
-            "table lies elsewhere": per_cell["row_elsewhere"],
+            # of a label that was cut nothing tells where the whole cell's centroid was
+            "table lies elsewhere": per_cell["row_elsewhere"] & ~beyond,
             "overlap": known & (per_cell["overlap"] > allowed.overlap.reindex(per_cell.index)),
         }
     )
@@ -176,7 +210,11 @@ def describe(problems: pd.DataFrame, lies_on: pd.Series) -> pd.Series:
 
 
 def find_causes(
-    per_cell: pd.DataFrame, allowed: Limits, compared: Compared, points: pd.DataFrame | None
+    per_cell: pd.DataFrame,
+    problems: pd.DataFrame,
+    allowed: Limits,
+    compared: Compared,
+    points: pd.DataFrame | None,
 ) -> list[str]:
     """Sentences on why they disagree, where a pattern gives it away."""
     found = []
@@ -195,6 +233,7 @@ def find_causes(
         if not texts and (result["iou"] < allowed.iou.reindex(result.index)).mean() > 0.5:
             texts = causes.of_sizes(result)
         found += [f"In {quoted(names)}: {text}" if len(compared) > 1 else text for text in texts]
+    found += causes.of_cropping(problems["beyond the labels"])
     if points is not None and per_cell["row_elsewhere"].any():
         found += causes.of_points(points, allowed.mask_pixel)
     tabled = per_cell["in_table"].fillna(False).astype(bool)

@@ -49,7 +49,8 @@ class Verification:
           encloses lie within its outline by design, and are no problem;
         - ``table_offset``: how far the table's ``obsm["spatial"]`` is off the label, in pixels:
           off its centroid in a table by postseg, off its bounding box in others; NaN without;
-        - ``problem``: what is wrong, empty where all is well.
+        - ``problem``: what is wrong, empty where all is well. Of a polygon that reaches "beyond
+          the labels", the other columns tell of what lies within.
 
         Where several coordinate systems disagree, a cell is judged in its worst.
     summary : dict
@@ -182,7 +183,7 @@ def verify_elements(
             for kind, bad in problems.items()
             if bad.any()
         },
-        "causes": judge.find_causes(per_cell, allowed, compared, points),
+        "causes": judge.find_causes(per_cell, problems, allowed, compared, points),
     }
     return Verification(per_cell.assign(problem=text)[_COLUMNS], summary)
 

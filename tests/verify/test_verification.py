@@ -475,3 +475,56 @@ def test_of_the_class():
     assert post.verify().ok
     post.shapes_model = post.shapes_model.drop(3)
     assert post.verify().summary["problems"] == {"no polygon": {"count": 1, "ids": [3]}}
+
+
+# ---- labels that were cropped, and labels that were stretched
+
+
+@pytest.fixture(scope="module")
+def cropped(good):
+    """A box of labels, shapes and table, as SpatialData cuts it out; its corners in pixels."""
+    labels, shapes, table = good
+    sdata = sd.SpatialData(
+        labels={"cells": labels}, shapes={"cells_shapes": shapes}, tables={"table": table}
+    )
+    corner = get_transformation(labels, "image").to_affine_matrix(XY, XY)[:2, 2]
+    low, high = np.add(corner, (70, 60)), np.add(corner, (330, 290))
+    found = sdata.query.bounding_box(XY, low, high, target_coordinate_system="image")
+    return found["cells"], found["cells_shapes"], found["table"], labels.to_numpy()
+
+
+def test_polygons_that_reach_beyond_cropped_labels_have_a_line_of_their_own(cropped):
+    labels, shapes, table, whole = cropped
+    pixels = np.bincount(whole.ravel(), minlength=21)
+    left = np.bincount(labels.to_numpy().ravel(), minlength=21)
+    cut = [i for i in shapes.index if 0 < left[i] < pixels[i]]
+    gone = [i for i in shapes.index if not left[i]]
+    assert 3 < len(cut) < len(shapes) - 3
+    found = verify_elements(labels, shapes, table)
+    problems = found.summary["problems"]
+    expected = {"beyond the labels", "not in the labels"} if gone else {"beyond the labels"}
+    assert set(problems) == expected
+    assert found.cells.index[found.cells["problem"] == "beyond the labels"].tolist() == cut
+    assert f"{len(cut)} polygons reach beyond the labels and fit them within" in str(found)
+    assert found.summary["systems"]["image"]["max_offset"] < 0.5
+
+
+def test_what_lies_within_cropped_labels_is_still_judged(cropped):
+    labels, shapes, table, _ = cropped
+    far = other(shapes, shapes.geometry.translate(4, 0))
+    assert far.shape == shapes.shape
+    found = verify_elements(labels, far, table)
+    assert found.summary["problems"]["misplaced"]["count"] > len(shapes) / 2
+    assert any("(+4.00, +0.00) px" in text for text in found.summary["causes"])
+
+
+@pytest.mark.parametrize("shape", [(407, 481), (330, 613), (250, 161)])
+def test_the_mask_pixel_of_stretched_labels_is_found(shape):
+    masks = tissue()[::2, ::3]
+    assert masks.shape[0] < shape[0]
+    post = processed(masks, 1, image_shape=shape)
+    found = post.verify()
+    assert found.ok
+    sides = np.divide(shape, masks.shape)
+    expected = sides.max() if sides.min() >= 1.5 else 1
+    assert found.summary["mask_pixel"] == pytest.approx(expected)
