@@ -27,12 +27,14 @@ def reading(path: Path) -> Iterator[None]:
         raise OSError(f"{path} cannot be read: {reason}. {advice}") from error
 
 
-def choose(path: Path, what: str, names: list[str], element: str | None) -> str:
-    """Pick the element asked for, or the only one."""
+def choose(
+    path: Path, what: str, names: list[str], name: str | None, option: str = "element"
+) -> str:
+    """Pick the element asked for, or the only one; `option` is how one asks."""
     listing = ", ".join(names) or "none"
-    if element is not None and element not in names:
-        raise ValueError(f"{path} has no {what} {element!r}. It has: {listing}.")
-    if element is None and len(names) != 1:
-        advice = " Choose one with element (--element)." if names else ""
+    if name is not None and name not in names:
+        raise ValueError(f"{path}: no {what} is called {name!r}. It has: {listing}.")
+    if name is None and len(names) != 1:
+        advice = f" Choose one with {option} (--{option})." if names else ""
         raise ValueError(f"{path} must have one {what}, but has {len(names)}: {listing}.{advice}")
-    return element if element is not None else names[0]
+    return name if name is not None else names[0]

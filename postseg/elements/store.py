@@ -12,7 +12,7 @@ from anndata import AnnData
 from anndata.io import read_elem
 
 from postseg._support.atomic import is_store
-from postseg._support.reading import reading
+from postseg._support.reading import choose, reading
 from postseg._support.safe_zarr import checked, open_root
 from postseg.elements.audit import KEY
 from postseg.elements.identity import as_points
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _ATTRIBUTES = "spatialdata_attrs"  # of a table: what it annotates; of a root: that it is one
 _POINTS = "obsm/spatial"
+_ANNOTATING = "table that annotates the labels or the shapes"
 
 
 class Stored(NamedTuple):
@@ -67,13 +68,13 @@ def read_elements(
     with reading(path):
         root = open_root(path)
         names = {kind: _names(root, kind) for kind in ("labels", "shapes", "tables")}
-    labels = _choose(path, "labels", names["labels"], labels)
-    shapes = _choose(path, "shapes", names["shapes"], shapes)
+    labels = choose(path, "labels element", names["labels"], labels, "labels")
+    shapes = choose(path, "shapes element", names["shapes"], shapes, "shapes")
     with reading(path):
         rows = {n: _annotations(root, f"tables/{n}", {labels, shapes}) for n in names["tables"]}
     annotating = [name for name in rows if rows[name] is not None]
     if annotating or table is not None:
-        table = _choose(path, "table", annotating, table)
+        table = choose(path, _ANNOTATING, annotating, table, "table")
     stored = open_labels(path, root, labels)
     sdata = build.open_store(path)
     with reading(path):  # spatialdata does not check what it reads
@@ -130,17 +131,6 @@ def read_raster(path: str | PathLike[str], name: str) -> xr.DataArray | xr.DataT
 def _names(root: zarr.Group, kind: str) -> list[str]:
     group = root.get(kind)
     return sorted(group.group_keys()) if isinstance(group, zarr.Group) else []
-
-
-def _choose(path: Path, kind: str, names: list[str], name: str | None) -> str:
-    listing = ", ".join(names) or "none"
-    what = "table that annotates the labels or the shapes" if kind == "table" else f"{kind} element"
-    if name is not None and name not in names:
-        raise ValueError(f"{path} has no {name!r} for a {what}. It has: {listing}.")
-    if name is None and len(names) != 1:
-        advice = f" Choose one with {kind} (--{kind})." if names else ""
-        raise ValueError(f"{path} must have one {what}, but has {len(names)}: {listing}.{advice}")
-    return name or names[0]
 
 
 def _annotations(root: zarr.Group, table: str, names: set[str]) -> AnnData | None:

@@ -17,6 +17,8 @@ from postseg.filtering.sweep import Sweep
 from postseg.show.palette import KEPT, PLAIN, styles_of
 
 try:
+    from matplotlib import rc_context
+
     # no pyplot: figures work headless and in threads, and leave a user's own figures alone
     from matplotlib.axes import Axes as Axes
     from matplotlib.figure import Figure as Figure
@@ -226,7 +228,9 @@ def to_svg(figure: Figure) -> bytes:
     """Write a figure of these charts as SVG that follows the reader's light or dark scheme."""
     written = io.BytesIO()
     metadata: dict[str, Any] = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    figure.savefig(written, format="svg", transparent=True, metadata=metadata)
+    # ids that follow the content, and not a random number: the same page twice is the same file
+    with rc_context({"svg.hashsalt": "postseg"}):
+        figure.savefig(written, format="svg", transparent=True, metadata=metadata)
     rules = "".join(
         f'[style*="{what}: {light}"]{{{what}:{dark} !important}}'
         for light, dark in _ON_DARK.items()

@@ -113,7 +113,7 @@ def test_run_reads_the_labels_of_a_store(folder):
     succeed("run", "m.npy", "-o", "one.zarr", "--label-name", "cells")
     succeed("run", "one.zarr", "-o", "two.zarr", "--element", "cells", "--label-name", "again")
     message = fail("run", "one.zarr", "-o", "three.zarr", "--element", "nuclei")
-    assert message == "one.zarr has no labels element 'nuclei'. It has: cells."
+    assert message == "one.zarr: no labels element is called 'nuclei'. It has: cells."
     one, two = sd.read_zarr("one.zarr"), sd.read_zarr("two.zarr")
     np.testing.assert_array_equal(one.labels["cells"], two.labels["again"])
 
@@ -165,6 +165,7 @@ def test_overwrite(folder):
 
 def test_one_option_per_threshold():
     fixed = {"source", "outputs", "config", "factor_rescale", "label_name", "origin", "element"}
+    fixed |= {"image_shape", "reference", "no_enlarge", "pixel_size", "add_to"}
     fixed |= {"allow_pickle", "overwrite", "quiet", "debug_image", "summary"}
     options = {param.name: param for param in run.params if param.name not in fixed}
     assert list(options) == list(FilterConfig.model_fields)

@@ -144,12 +144,12 @@ def test_points_of_a_stored_table_may_be_of_any_kind(tmp_path, kind):
         ),
         (
             ["several.zarr", "--shapes", "nuclei"],
-            "several.zarr has no 'nuclei' for a shapes element. It has: cells_shapes, circles, "
+            "several.zarr: no shapes element is called 'nuclei'. It has: cells_shapes, circles, "
             "few.",
         ),
         (
             ["several.zarr", "--shapes", "few", "--table", "unrelated"],
-            "several.zarr has no 'unrelated' for a table that annotates the labels or the shapes. "
+            "several.zarr: no table that annotates the labels or the shapes is called 'unrelated'. "
             "It has: two.",
         ),
         (

@@ -102,7 +102,7 @@ def test_npz_in_doubt_lists_the_names_and_takes_one(tmp_path, masks, keys):
 
 def test_npz_with_no_such_array(tmp_path, masks):
     np.savez(tmp_path / "m.npz", a=masks)
-    with pytest.raises(ValueError, match=r"m.npz has no array 'nuclei'. It has: a\."):
+    with pytest.raises(ValueError, match=r"m.npz: no array is called 'nuclei'. It has: a\."):
         read_label_image(tmp_path / "m.npz", element="nuclei")
 
 
