@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from fractions import Fraction
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast, overload
 
@@ -14,12 +15,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from postseg._support.atomic import check_target, replacing
-from postseg._support.checks import check_factor, check_name, check_names, check_origin
+from postseg._support.checks import (
+    check_factor,
+    check_name,
+    check_names,
+    check_origin,
+    check_pixel_size,
+)
 from postseg._support.progress import bar, shown_by
 from postseg._support.threads import check_n_jobs, limited
 from postseg._support.words import preformatted
 from postseg.elements.table import INSTANCE_KEY, cell_rows, centroids
-from postseg.filtering import criteria
+from postseg.filtering import criteria, quantities
 from postseg.filtering.config import FilterConfig, check_config, suggestion
 from postseg.filtering.metrics import measure_regions
 from postseg.filtering.report import FilterReport
@@ -62,8 +69,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SETTINGS = (  # keywords of the constructor
-    *("masks", "factor_rescale", "label_name", "shape_name", "origin", "filter_config"),
-    *("verbose", "save_debug", "n_jobs", "progress"),
+    *("masks", "factor_rescale", "label_name", "shape_name", "origin", "pixel_size"),
+    *("filter_config", "verbose", "save_debug", "n_jobs", "progress"),
 )
 
 
@@ -129,6 +136,8 @@ class PostSegmentation:
     origin : (float, float)
         Row and column of the tile's first pixel in its slide, in mask pixels: where the tile lies
         in the coordinate system ``"image"``.
+    pixel_size : float, optional
+        Side of a full-resolution pixel in um. With it thresholds may be in um2.
     filter_config : FilterConfig or mapping, optional
         Thresholds of the filter; default ``FilterConfig()``.
     verbose : bool
@@ -194,6 +203,12 @@ class PostSegmentation:
         "Row and column of the tile's first pixel in its slide, in mask pixels.",
         drops=True,
     )
+    pixel_size = Setting(
+        check_pixel_size,
+        None,
+        "Side of a full-resolution pixel in um, or None where it is not known.",
+        drops=True,
+    )
     n_jobs = Setting(
         lambda n_jobs: check_n_jobs(n_jobs, "n_jobs"), None, "Threads to use; -1 for all CPUs."
     )
@@ -215,6 +230,7 @@ class PostSegmentation:
         *,
         shape_name: str | None = None,
         origin: tuple[float, float] = (0, 0),
+        pixel_size: float | None = None,
         filter_config: FilterConfig | Mapping[str, Any] | None = None,
         verbose: bool = True,
         save_debug: DebugImage = False,
@@ -234,6 +250,7 @@ class PostSegmentation:
         self.label_name = label_name
         self.shape_name = shape_name
         self.origin = origin
+        self.pixel_size = pixel_size
         self.filter_config = filter_config
         self.verbose = verbose
         self.save_debug = save_debug
@@ -316,7 +333,7 @@ class PostSegmentation:
 
     @property
     def filter_config(self) -> FilterConfig:
-        """Thresholds; during a filter run, the ones in force."""
+        """Thresholds as stated; during a filter run, the ones in force, areas in pixels."""
         return self._filter_config
 
     @filter_config.setter
@@ -427,11 +444,12 @@ class PostSegmentation:
             For an image that is no 2-D label image, impossible thresholds, and what `rejections`
             must not return.
         """
-        config = self.filter_config.replace(**thresholds)
+        stated = self.filter_config.replace(**thresholds)
         with self._turn.lock, limited(self.n_jobs):
+            config = self._in_pixels(stated)
             measured = self._measure(seg_masks)
             with self._in_force(measured.image, config):
-                filtered = apply_filter(measured, config, self.rejections)
+                filtered = apply_filter(measured, config, stated, self.rejections)
             self._announce(filtered, warn=not self._turn.in_step)  # a step says so in its own way
             return filtered.masks
 
@@ -474,7 +492,13 @@ class PostSegmentation:
             name = self.label_name if annotates == "labels" else self.shape_name
             made_by, uns = self._held.made_by, {}
             if made_by is not None:
-                uns[audit.KEY] = audit.pack(made_by, self.label_name, self.factor_rescale)
+                uns[audit.KEY] = audit.pack(
+                    made_by,
+                    self.label_name,
+                    self.factor_rescale,
+                    self.pixel_size,
+                    self._restorable(made_by.report),
+                )
             table = build.table_element(cells, xy, name, INSTANCE_KEY, uns)
             self._hold(table=table)
             return table
@@ -516,13 +540,14 @@ class PostSegmentation:
         with self._step():
             measured = self._measure_input()
             base = self.filter_config if config is None else check_config(config)
-            with self._in_force(measured.image, base.replace(**thresholds)) as in_force:
-                filtered = apply_filter(measured, in_force, self.rejections)
+            stated = base.replace(**thresholds)
+            with self._in_force(measured.image, self._in_pixels(stated)) as in_force:
+                filtered = apply_filter(measured, in_force, stated, self.rejections)
             self._announce(filtered, warn=True)
             self._set_masks(
                 filtered.masks, filtered.runs.without_background(), filtered, shift=None
             )
-            self.filter_config = in_force
+            self.filter_config = stated
         return filtered.masks
 
     def threshold_sweep(self, field: str, values: Iterable[Any]) -> pd.DataFrame:
@@ -533,7 +558,7 @@ class PostSegmentation:
         field : str
             A field of `FilterConfig`; the others stay as they are in `filter_config`.
         values : iterable
-            Values to try: of areas in mask pixels, as in `FilterConfig`.
+            Values to try, as in `FilterConfig`.
 
         Returns
         -------
@@ -551,7 +576,7 @@ class PostSegmentation:
         """
         with self._step():
             measured, config, values = self._measure_input(), self.filter_config, list(values)
-            kept_now = self._keeps(measured, config)
+            kept_now = self._keeps(measured, self._in_pixels(config))
             kept_then = self._kept(measured, config, field, values)
             number = measured.table.index.to_numpy()
             rows = [
@@ -1021,7 +1046,8 @@ class PostSegmentation:
         found = self._window(measured, config, field, values)
         if found is not None:
             return found.masks()
-        return (self._keeps(measured, config.replace(**{field: value})) for value in values)
+        tried = (config.replace(**{field: value}) for value in values)
+        return (self._keeps(measured, self._in_pixels(one)) for one in tried)
 
     def _count_kept(
         self, measured: Measured, config: FilterConfig, field: str, values: Sequence[Any]
@@ -1039,11 +1065,12 @@ class PostSegmentation:
         """What values of one threshold keep, or None where only `rejections` can tell."""
         if not self._rejects_by_thresholds():
             return None
-        settings = [getattr(config.replace(**{field: value}), field) for value in values]
-        return window(field, settings, measured.table, config)
+        tried = (config.replace(**{field: value}) for value in values)
+        settings = [getattr(self._in_pixels(one), field) for one in tried]
+        return window(field, settings, measured.table, self._in_pixels(config))
 
     def _keeps(self, measured: Measured, config: FilterConfig) -> NDArray[np.bool_]:
-        """Which of measured regions pass with other thresholds."""
+        """Which of measured regions pass with other thresholds in force."""
         with self._in_force(measured.image, config):
             failed = find_failures(measured.table, self.rejections)
         return np.asarray(~failed.to_numpy(dtype=bool).any(axis=1))
@@ -1086,6 +1113,23 @@ class PostSegmentation:
         with self._in_force(measured.image, config):
             failed = find_failures(measured.table, self.rejections)
         return sweep(field, measured.table, config, failed, count_kept)
+
+    def _pixel_area(self) -> Fraction | None:
+        """The area of a mask pixel in um^2, None where it is not known."""
+        scale = self.factor_rescale or 1
+        return quantities.pixel_area(self.pixel_size, scale, scale)
+
+    def _in_pixels(self, stated: FilterConfig) -> FilterConfig:
+        """The thresholds in force for these that were stated."""
+        return stated.in_pixels(self._pixel_area())
+
+    def _restorable(self, report: FilterReport) -> FilterConfig:
+        """The thresholds of a run as stated, or in pixels where a pixel had another size then."""
+        try:
+            same = self._in_pixels(report.stated) == report.config
+        except ValueError:  # without a size now, or with one that no cell could pass at
+            same = False
+        return report.stated if same else report.config
 
     def _audit(self) -> pd.DataFrame:
         """The audit table of the masks as they stand."""

@@ -74,7 +74,14 @@ def restore(
         keys = (*_IDS, *_PLACE)
         columns = {key: read_elem(checked(root, f"{table}/obs/{key}")) for key in keys}
     settings = {"verbose": False, **settings}
-    post = Restored(None, audit.factor_rescale, name, filter_config=audit.config, **settings)
+    post = Restored(
+        None,
+        audit.factor_rescale,
+        name,
+        pixel_size=audit.pixel_size,
+        filter_config=audit.config,
+        **settings,
+    )
     stored = open_labels(path, root, name)
     labels = read_pixels(path, stored)
     try:
@@ -134,7 +141,8 @@ class Restored(PostSegmentation):
         assert image is not None  # just assigned
         self._hold(measured=Measured(runs._replace(label=number), table, image))
         self._place = table[_PLACE]
-        self._learn(stored["reason"].to_numpy(), criteria.rejections(table, audit.config))
+        in_force = self._in_pixels(audit.config)
+        self._learn(stored["reason"].to_numpy(), criteria.rejections(table, in_force))
         self.refilter()
         assert self.regions is not None  # the filter has run
         _check_same(self.regions, stored, ["label"])

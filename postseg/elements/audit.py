@@ -31,8 +31,10 @@ class Audit(NamedTuple):
         Name of the labels element that holds the survivors.
     factor_rescale : int
         How many times larger its pixels are than those of the masks, 0 meaning 1.
+    pixel_size : float or None
+        Of a full-resolution pixel, in um; None where it was not known.
     config : FilterConfig
-        Thresholds in force.
+        Thresholds, as they were stated.
     rejected : DataFrame
         The rows of the audit table of the regions that were rejected, indexed by ``region``.
     rejected_runs : (n_runs, 4) int32
@@ -41,13 +43,30 @@ class Audit(NamedTuple):
 
     label_name: str
     factor_rescale: int
+    pixel_size: float | None
     config: FilterConfig
     rejected: pd.DataFrame
     rejected_runs: NDArray[np.int32]
 
 
-def pack(filtered: FilterRun, label_name: str, factor: int) -> dict[str, Any]:
-    """Make of a filter run what a store can hold."""
+def pack(
+    filtered: FilterRun,
+    label_name: str,
+    factor: int,
+    pixel_size: float | None,
+    config: FilterConfig,
+) -> dict[str, Any]:
+    """Make of a filter run what a store can hold.
+
+    Parameters
+    ----------
+    filtered : FilterRun
+        What it found.
+    label_name, factor, pixel_size
+        See `Audit`.
+    config : FilterConfig
+        Thresholds that come to those of the run with this factor and pixel size.
+    """
     runs, regions = filtered.measured.runs, filtered.regions
     rejected = regions["label"].to_numpy() == 0
     of_rejected = rejected[runs.label - 1]
@@ -56,7 +75,9 @@ def pack(filtered: FilterRun, label_name: str, factor: int) -> dict[str, Any]:
         "version": __version__,
         "label_name": label_name,
         "factor_rescale": factor,
-        "thresholds": filtered.report.config.model_dump_json(),
+        # absent where not known: a store has no None
+        **({} if pixel_size is None else {"pixel_size": pixel_size}),
+        "thresholds": config.model_dump_json(),
         # plain text in any pandas: not every reader of a store knows its newer text columns
         "rejected": regions[rejected].reset_index().astype({"reason": object}),
         "rejected_runs": np.column_stack([part[of_rejected] for part in columns]).astype(np.int32),
@@ -71,9 +92,11 @@ def unpack(packed: Mapping[str, Any]) -> Audit:
     KeyError, ValueError
         When it is not what `pack` makes.
     """
+    size = packed.get("pixel_size")
     return Audit(
         str(packed["label_name"]),
         int(packed["factor_rescale"]),
+        None if size is None else float(size),
         FilterConfig.model_validate_json(str(packed["thresholds"])),
         packed["rejected"].set_index("region"),
         np.asarray(packed["rejected_runs"], dtype=np.int32).reshape(-1, 4),
