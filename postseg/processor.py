@@ -28,7 +28,7 @@ from postseg._support.words import preformatted
 from postseg.elements.table import INSTANCE_KEY, cell_rows, centroids
 from postseg.filtering import criteria, quantities
 from postseg.filtering.config import FilterConfig, check_config, suggestion
-from postseg.filtering.metrics import measure_regions
+from postseg.filtering.metrics import measure_regions, with_microns
 from postseg.filtering.report import FilterReport
 from postseg.filtering.run import (
     FilterRun,
@@ -137,7 +137,8 @@ class PostSegmentation:
         Row and column of the tile's first pixel in its slide, in mask pixels: where the tile lies
         in the coordinate system ``"image"``.
     pixel_size : float, optional
-        Side of a full-resolution pixel in um. With it thresholds may be in um2.
+        Side of a full-resolution pixel in um. With it thresholds may be in um2, and `regions` and
+        the table tell areas in them.
     filter_config : FilterConfig or mapping, optional
         Thresholds of the filter; default ``FilterConfig()``.
     verbose : bool
@@ -162,8 +163,8 @@ class PostSegmentation:
     filter_report : FilterReport or None
         Counts, statistics and thresholds of the last filter run.
     regions : DataFrame or None
-        One row per region that the last filter run found: metrics, ``label`` (0 = rejected)
-        and ``reason``.
+        One row per region that the last filter run found: metrics, ``area_um2`` where the pixel
+        size was known, ``label`` (0 = rejected) and ``reason``.
 
     Raises
     ------
@@ -493,7 +494,7 @@ class PostSegmentation:
             made_by, uns = self._held.made_by, {}
             if made_by is not None:
                 uns[audit.KEY] = audit.pack(
-                    made_by,
+                    made_by._replace(regions=self._audit()),
                     self.label_name,
                     self.factor_rescale,
                     self.pixel_size,
@@ -1137,7 +1138,7 @@ class PostSegmentation:
             raise RuntimeError(
                 "There is no filtered table yet: run process_masks_to_shapes() or refilter() first."
             )
-        return self._held.audit
+        return with_microns(self._held.audit, self._pixel_area())
 
     def _elements(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         """Labels, shapes and tables by name, made where they are not yet."""
@@ -1222,7 +1223,7 @@ class PostSegmentation:
         if warn and not filtered.report.passed:
             warnings.warn(why_nothing_passed(filtered.report), stacklevel=3)
         # a copy, since who edits it must not edit the audit
-        regions = filtered.regions.copy()
+        regions = with_microns(filtered.regions.copy(), self._pixel_area())
         self._hold(last=filtered, filter_report=filtered.report, regions=regions)
 
     def _why_empty(self) -> str:

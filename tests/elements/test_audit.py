@@ -127,6 +127,9 @@ def test_thresholds_in_um2_come_back_with_the_pixel_size():
     audit = unpack(through_zarr(post.process_table().uns)[KEY])
     assert audit.pixel_size == 0.25
     assert audit.config == FilterConfig(**thresholds)
+    rejected = post.regions[post.regions["label"] == 0]
+    np.testing.assert_array_equal(audit.rejected["area_um2"], rejected["area_um2"])
+    assert 0 < len(rejected) < len(post.regions)
 
 
 def test_without_a_pixel_size_there_is_no_key_and_old_audits_are_read(post):
@@ -147,3 +150,4 @@ def test_of_another_pixel_size_since_the_thresholds_are_kept_in_pixels(change):
     audit = unpack(post.process_table().uns[KEY])
     assert audit.pixel_size == post.pixel_size
     assert audit.config == FilterConfig(**{**thresholds, "min_absolute_area": "120 px"})
+    assert list(audit.rejected).count("area_um2") == (post.pixel_size is not None)

@@ -235,6 +235,7 @@ def test_the_config_stays_as_stated_and_hooks_see_the_one_in_force():
     post.refilter(stated)
     config, columns = post.seen
     assert config == stated.replace(min_area="81 px")
+    assert "area_um2" not in columns
     assert post.filter_config == post.filter_report.stated == stated
     assert post.filter_report.config == config
     post.process_masks_to_shapes()
@@ -265,3 +266,29 @@ def test_the_function_takes_the_size_of_a_mask_pixel():
     assert found.max() == 2
     with pytest.raises(ValueError, match="pixel_size is 0"):
         filter_cell_by_regionprops(squares(8), pixel_size=0)
+
+
+@pytest.mark.parametrize(("factor", "times"), [(0, 1), (1, 1), (4, 16)])
+def test_areas_in_um2_stand_beside_those_in_pixels(factor, times):
+    post = PostSegmentation(squares(8, 9), factor, pixel_size=0.5, verbose=False, filter_config=OFF)
+    post.process_masks_to_shapes()
+    columns = list(post.regions)
+    assert columns[columns.index("area") + 1] == "area_um2"
+    np.testing.assert_array_equal(post.regions["area_um2"], post.regions["area"] * 0.25 * times)
+    obs = post.process_table().obs
+    assert obs["area_um2"].tolist() == [16 * times, 20.25 * times]
+    post.pixel_size = 1
+    assert post.table is None
+    assert post.process_table().obs["area_um2"].tolist() == [64 * times, 81 * times]
+    post.pixel_size = None
+    assert "area_um2" not in post.process_table().obs
+    post.refilter()
+    assert "area_um2" not in post.regions
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.regions.parquet", "a.parquet"])
+def test_exports_have_them_too(tmp_path, name):
+    post = PostSegmentation(squares(8, 9), pixel_size=0.5, verbose=False, filter_config=OFF)
+    post.export(tmp_path / name)
+    read = pd.read_csv if name.endswith("csv") else pd.read_parquet
+    assert read(tmp_path / name)["area_um2"].tolist() == [16, 20.25]
