@@ -126,4 +126,6 @@ def filter_cell_by_regionprops(
         print(filtered.report)
     if not filtered.report.passed:
         warnings.warn(why_nothing_passed(filtered.report), stacklevel=2)
+    for note in filtered.report.notes:
+        warnings.warn(note, stacklevel=2)
     return filtered.masks

@@ -1222,6 +1222,8 @@ class PostSegmentation:
             print(filtered.report)
         if warn and not filtered.report.passed:
             warnings.warn(why_nothing_passed(filtered.report), stacklevel=3)
+        for note in filtered.report.notes:
+            warnings.warn(note, stacklevel=3)
         # a copy, since who edits it must not edit the audit
         regions = with_microns(filtered.regions.copy(), self._pixel_area())
         self._hold(last=filtered, filter_report=filtered.report, regions=regions)

@@ -76,6 +76,25 @@ class FilterReport:
         """By which rule."""
         return self.areas["min_area"].rule
 
+    @property
+    def notes(self) -> list[str]:
+        """What one should know: of each floor that somebody set above the median of all areas.
+
+        Not of percentiles and of words, which tell where in the distribution they lie, and nothing
+        where no region passed, which says more.
+        """
+        if not self.passed:
+            return []
+        median: Any = self.statistics_all.loc["area", "median"]
+        floors = ((name, area) for name, area in self.areas.items() if name.startswith("min_"))
+        return [
+            f"{name} is {self.in_words(name)}, above the median area of all {self.total:,} "
+            f"regions, {about(median)} px: it rejects at least half of them. If these are cells, "
+            f'set it lower, e.g. to "{exact(median // 2)} px", or to None.'
+            for name, area in floors
+            if area.is_stated and area.pixels is not None and area.pixels > median
+        ]
+
     def in_words(self, field: str) -> str:
         """An area threshold as it was stated, and what that came to: ``20 um² = 27.7 px``.
 
@@ -101,8 +120,9 @@ class FilterReport:
         Returns
         -------
         dict
-            Numbers, strings and dicts, fit for JSON: counts, thresholds as stated, areas among
-            them in mask pixels too, and by ``metrics`` the statistics. Undefined values are None.
+            Numbers, strings, lists and dicts, fit for JSON: counts, thresholds as stated, areas
+            among them in mask pixels too, notes, and by ``metrics`` the statistics. Undefined
+            values are None.
         """
         return {
             "total": self.total,
@@ -113,6 +133,7 @@ class FilterReport:
             "thresholds_pixels": {name: area.pixels for name, area in self.areas.items()},
             "min_area_pixels": self.min_area,
             "min_area_rule": self.min_area_rule,
+            "notes": self.notes,
             "metrics": {
                 "all": _plain(self.statistics_all),
                 "passed": _plain(self.statistics_passed),
@@ -140,7 +161,10 @@ class FilterReport:
             if value is not None
         ]
         off = ", ".join(name for name, value in self.stated if value is None)
-        return lines + wrapped(off, indent=" " * 7, first="  off: ")
+        lines += wrapped(off, indent=" " * 7, first="  off: ")
+        for note in self.notes:
+            lines += ["", *wrapped(note, indent="  ", first="  ")]
+        return lines
 
     def _threshold(self, name: str, value: float | str) -> str:
         """Value, right-aligned, and what it came to, or by which rule."""

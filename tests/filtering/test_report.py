@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from drawing import OFF, squares
 
-from postseg import FilterConfig, FilterReport, PostSegmentation
+from postseg import FilterConfig, FilterReport, PostSegmentation, filter_cell_by_regionprops
 from postseg.filtering.criteria import Area
 from postseg.filtering.metrics import METRICS
 from postseg.filtering.report import statistics
@@ -254,3 +254,68 @@ def test_a_percentile_without_regions_stays_as_it_is_stated():
         post.filter_cell_by_regionprops(np.zeros((3, 3), int), max_area="75 %")
     assert "\n  max_area                      75 %\n" in str(post.filter_report)
     assert post.filter_report.in_words("max_area") == "no regions"
+
+
+# ---- a floor above the median
+
+SMALL = squares(3, 3, 4, 4, 4, 8)  # areas 9, 9, 16, 16, 16, 64: the median is 16
+ABOVE = "above the median area of all 6 regions, 16 px"
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "message"),
+    [
+        ({"min_absolute_area": 50}, rf"^min_absolute_area is 50 px, {ABOVE}: .*\"8 px\", or to No"),
+        ({"min_area": "16.5 px"}, rf"^min_area is 16.5 px, {ABOVE}"),
+        ({"min_absolute_area": "20 um2"}, rf"^min_absolute_area is 20 um² = 20 px, {ABOVE}"),
+    ],
+)
+def test_a_floor_above_the_median_is_said(thresholds, message):
+    post = PostSegmentation(SMALL, pixel_size=1, verbose=False)
+    thresholds = {**OFF, **thresholds}
+    for step in (
+        lambda: post.filter_cell_by_regionprops(SMALL, **thresholds),
+        lambda: post.refilter(**thresholds),
+        post.process_masks_to_shapes,
+        lambda: filter_cell_by_regionprops(SMALL, **thresholds, verbose=False, pixel_size=1),
+    ):
+        with pytest.warns(UserWarning, match=message) as caught:
+            step()
+        assert len(caught) == 1
+    (note,) = post.filter_report.notes
+    assert note in " ".join(str(post.filter_report).split())
+    assert max(map(len, str(post.filter_report).splitlines())) <= 100
+    assert post.filter_report.to_dict()["notes"] == [note]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "thresholds",
+    [
+        {"min_absolute_area": 16},
+        {"min_area": "median"},
+        {"min_area": 90},
+        {"min_absolute_area": "90 %"},
+        {"max_area": 63},
+    ],
+)
+def test_other_thresholds_are_meant(thresholds):
+    post = PostSegmentation(SMALL, verbose=False, filter_config={**OFF, **thresholds})
+    post.refilter()
+    assert post.filter_report.notes == []
+
+
+@pytest.mark.filterwarnings("error")
+def test_sweeps_say_nothing():
+    post = PostSegmentation(SMALL, verbose=False, filter_config=OFF)
+    post.refilter()
+    post.threshold_sweep("min_absolute_area", [50])
+    post.plot_sweep("min_absolute_area")
+
+
+def test_that_nothing_passed_stands_alone():
+    post = PostSegmentation(SMALL, verbose=False, filter_config={**OFF, "min_absolute_area": 65})
+    with pytest.warns(UserWarning, match="None of the 6 regions passed") as caught:
+        post.refilter()
+    assert len(caught) == 1
+    assert "median area" not in str(post.filter_report)

@@ -178,7 +178,7 @@ def render(
         made_text=f"{made.day} {made:%B %Y, %H:%M}",
         version=__version__,
         report=report,
-        warnings=[] if report.passed else [why_nothing_passed(report)],
+        warnings=report.notes if report.passed else [why_nothing_passed(report)],
         rows=[*reason_rows(report, pictures.swatches)],
         off=[name for name, value in report.config if value is None],
         pictures=pictures,
