@@ -14,6 +14,7 @@ from postseg.cli.options import (
     RunCommand,
     given_thresholds,
     input_options,
+    known_pixel_size,
     read_config,
     threshold_options,
 )
@@ -22,6 +23,7 @@ from postseg.cli.report import report
 from postseg.cli.terminal import Group, step
 from postseg.cli.verify import verify
 from postseg.files.export import FORMATS, format_of
+from postseg.filtering.quantities import pixel_area
 
 _PATH = click.Path(path_type=Path)
 
@@ -90,6 +92,7 @@ def run(
     source: Path,
     outputs: tuple[Path, ...],
     config: Path | None,
+    pixel_size: float | Path | None,
     factor_rescale: int,
     label_name: str,
     origin: tuple[float, float],
@@ -114,7 +117,9 @@ def run(
         _check_format(output)
     check_suffix(debug_image, "--debug-image", ".png")
     check_suffix(summary, "--report", ".json")
-    check_places([source, config], [*outputs, debug_image, summary], overwrite)
+    check_places([source, config, pixel_size], [*outputs, debug_image, summary], overwrite)
+    microns = known_pixel_size(pixel_size)
+    filter_config.in_pixels(pixel_area(microns))  # what cannot be is said before the work
     if debug_image:
         import postseg.show.figures  # noqa: F401  without matplotlib this says how to install it
 
@@ -127,6 +132,7 @@ def run(
             factor_rescale=factor_rescale,
             label_name=label_name,
             origin=origin,
+            pixel_size=microns,
             filter_config=filter_config,
             verbose=not quiet,
             save_debug=debug_image or False,
