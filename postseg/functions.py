@@ -6,7 +6,8 @@ import warnings
 from os import PathLike
 from typing import Any
 
-from postseg.filtering import criteria
+from postseg._support.checks import check_pixel_size
+from postseg.filtering import criteria, quantities
 from postseg.filtering.config import FilterConfig
 from postseg.filtering.run import FilterRun, apply_filter, measure_masks, why_nothing_passed
 from postseg.raster.label_image import LabelImage
@@ -28,8 +29,8 @@ def filter_cell_by_regionprops(
     seg_masks: Any,
     max_eccentricity: float | None = None,
     min_area: str | float | None = "median_div2",
-    min_absolute_area: float | None = 50,
-    max_area: float | None = None,
+    min_absolute_area: str | float | None = 50,
+    max_area: str | float | None = None,
     min_solidity: float | None = None,
     max_solidity: float | None = None,
     min_extent: float | None = None,
@@ -40,11 +41,14 @@ def filter_cell_by_regionprops(
     area_std_filter: float | None = None,
     save_debug: DebugImage = False,
     verbose: bool = True,
+    *,
+    pixel_size: float | None = None,
 ) -> LabelImage:
     """Keep the regions of a label image that look like cells, renumbered 1..n.
 
     A region is an 8-connected component of one label. It is kept when it passes every test;
-    bounds are inclusive and ``None`` switches a test off. Areas are in mask pixels.
+    bounds are inclusive and ``None`` switches a test off. Areas are in mask pixels, or text with
+    a unit: ``"20 um2"``, ``"80 px"``, or ``"10 %"``, a percentile of the areas of all regions.
 
     Parameters
     ----------
@@ -52,13 +56,13 @@ def filter_cell_by_regionprops(
         Label image: 0 is background, every other value a cell. Never modified.
     max_eccentricity : float from 0 to 1, optional
         Reject more elongated cells; 0 is a circle, 1 a line. Typical cells: up to 0.95.
-    min_area : {"median", "median_div2"} or float from 0, default "median_div2"
+    min_area : {"median", "median_div2"} or float from 0 or text with a unit, default "median_div2"
         Reject smaller cells: 'median', 'median_div2' (half the median), a number from 0 to 100 =
-        that PERCENTILE of the areas, a larger number = pixels. For a floor below 100 pixels use
-        min_absolute_area.
-    min_absolute_area : float from 0, default 50
+        that PERCENTILE of the areas, a larger number = pixels. A floor of 100 pixels or less has
+        its unit: '80 px'.
+    min_absolute_area : float from 0 or text with a unit, default 50
         Reject debris: fewer pixels than this, whatever the other cells are.
-    max_area : float from 0, optional
+    max_area : float from 0 or text with a unit, optional
         Reject larger cells, in pixels.
     min_solidity : float from 0 to 1, optional
         Reject concave cells, by area / area of the convex hull. Typical cells: 0.7 to 0.9.
@@ -82,6 +86,8 @@ def filter_cell_by_regionprops(
         here. Needs the extra ``plot``.
     verbose : bool
         Print the `FilterReport`.
+    pixel_size : float, optional
+        Side of a mask pixel in um, for thresholds in um2.
 
     Returns
     -------
@@ -94,9 +100,9 @@ def filter_cell_by_regionprops(
     TypeError, ValueError
         For masks that are no 2-D label image, and for impossible thresholds.
     """
-    config = FilterConfig(
+    stated = FilterConfig(
         max_eccentricity=max_eccentricity,
-        min_area=min_area,  # type: ignore[arg-type]
+        min_area=min_area,
         min_absolute_area=min_absolute_area,
         max_area=max_area,
         min_solidity=min_solidity,
@@ -108,12 +114,18 @@ def filter_cell_by_regionprops(
         max_perimeter_area_ratio=max_perimeter_area_ratio,
         area_std_filter=area_std_filter,
     )
+    config = stated.in_pixels(quantities.pixel_area(check_pixel_size(pixel_size)))
     filtered = apply_filter(
-        measure_masks(seg_masks), config, lambda regions: criteria.rejections(regions, config)
+        measure_masks(seg_masks),
+        config,
+        stated,
+        lambda regions: criteria.rejections(regions, config),
     )
     save_picture(filtered, save_debug)
     if verbose:
         print(filtered.report)
     if not filtered.report.passed:
         warnings.warn(why_nothing_passed(filtered.report), stacklevel=2)
+    for note in filtered.report.notes:
+        warnings.warn(note, stacklevel=2)
     return filtered.masks

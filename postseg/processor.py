@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from fractions import Fraction
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast, overload
 
@@ -27,9 +28,9 @@ from postseg._support.progress import bar, shown_by
 from postseg._support.threads import check_n_jobs, limited
 from postseg._support.words import listing, preformatted
 from postseg.elements.table import INSTANCE_KEY, cell_rows, centroids
-from postseg.filtering import criteria
+from postseg.filtering import criteria, quantities
 from postseg.filtering.config import FilterConfig, check_config, suggestion
-from postseg.filtering.metrics import measure_regions
+from postseg.filtering.metrics import measure_regions, with_microns
 from postseg.filtering.report import FilterReport
 from postseg.filtering.run import (
     FilterRun,
@@ -145,7 +146,8 @@ class PostSegmentation:
         factor. Not for masks of ``image[::f, ::f]``, whose pixels are the factor apart.
         Default: that of the `reference`, but of tiles, with an `origin`, by the factor.
     pixel_size : float, optional
-        Micrometres per full-resolution pixel: adds the coordinate system ``"microns"``.
+        Side of a full-resolution pixel in um: adds the coordinate system ``"microns"``. With it
+        thresholds may be in um2, and `regions` and the table tell areas in them.
     reference : DataArray or DataTree, optional
         SpatialData image or labels element whose pixels are the full-resolution ones, as the
         microscope image: cells lie in its coordinate systems too. Default: that of the masks.
@@ -173,8 +175,8 @@ class PostSegmentation:
     filter_report : FilterReport or None
         Counts, statistics and thresholds of the last filter run.
     regions : DataFrame or None
-        One row per region that the last filter run found: metrics, ``label`` (0 = rejected)
-        and ``reason``.
+        One row per region that the last filter run found: metrics, ``area_um2`` where the pixel
+        size was known, ``label`` (0 = rejected) and ``reason``.
 
     Raises
     ------
@@ -219,7 +221,10 @@ class PostSegmentation:
         check_image_shape, None, "Rows and columns at full resolution.", drops=True
     )
     pixel_size = Setting(
-        check_pixel_size, None, "Micrometres per full-resolution pixel.", drops=True
+        check_pixel_size,
+        None,
+        "Side of a full-resolution pixel in um, or None where it is not known.",
+        drops=True,
     )
     n_jobs = Setting(
         lambda n_jobs: check_n_jobs(n_jobs, "n_jobs"), None, "Threads to use; -1 for all CPUs."
@@ -366,7 +371,7 @@ class PostSegmentation:
 
     @property
     def filter_config(self) -> FilterConfig:
-        """Thresholds; during a filter run, the ones in force."""
+        """Thresholds as stated; during a filter run, the ones in force, areas in pixels."""
         return self._filter_config
 
     @filter_config.setter
@@ -483,11 +488,12 @@ class PostSegmentation:
             For an image that is no 2-D label image, impossible thresholds, and what `rejections`
             must not return.
         """
-        config = self.filter_config.replace(**thresholds)
+        stated = self.filter_config.replace(**thresholds)
         with self._turn.lock, limited(self.n_jobs):
+            config = self._in_pixels(stated)
             measured = self._measure(seg_masks)
             with self._in_force(measured.image, config):
-                filtered = apply_filter(measured, config, self.rejections)
+                filtered = apply_filter(measured, config, stated, self.rejections)
             self._announce(filtered, warn=not self._turn.in_step)  # a step says so in its own way
             return filtered.masks
 
@@ -530,7 +536,11 @@ class PostSegmentation:
             made_by, uns = self._held.made_by, {}
             if made_by is not None:
                 uns[audit.KEY] = audit.pack(
-                    made_by, self.label_name, self.factor_rescale, placement
+                    made_by._replace(regions=self._audit()),
+                    self.label_name,
+                    self.factor_rescale,
+                    placement,
+                    self._restorable(made_by.report),
                 )
             obsm = centroids(cells, placement)
             table = build.table_element(cells, obsm, name, INSTANCE_KEY, uns)
@@ -574,13 +584,14 @@ class PostSegmentation:
         with self._step():
             measured = self._measure_input()
             base = self.filter_config if config is None else check_config(config)
-            with self._in_force(measured.image, base.replace(**thresholds)) as in_force:
-                filtered = apply_filter(measured, in_force, self.rejections)
+            stated = base.replace(**thresholds)
+            with self._in_force(measured.image, self._in_pixels(stated)) as in_force:
+                filtered = apply_filter(measured, in_force, stated, self.rejections)
             self._announce(filtered, warn=True)
             self._set_masks(
                 filtered.masks, filtered.runs.without_background(), filtered, shift=None
             )
-            self.filter_config = in_force
+            self.filter_config = stated
         return filtered.masks
 
     def threshold_sweep(self, field: str, values: Iterable[Any]) -> pd.DataFrame:
@@ -591,7 +602,7 @@ class PostSegmentation:
         field : str
             A field of `FilterConfig`; the others stay as they are in `filter_config`.
         values : iterable
-            Values to try: of areas in mask pixels, as in `FilterConfig`.
+            Values to try, as in `FilterConfig`.
 
         Returns
         -------
@@ -609,7 +620,7 @@ class PostSegmentation:
         """
         with self._step():
             measured, config, values = self._measure_input(), self.filter_config, list(values)
-            kept_now = self._keeps(measured, config)
+            kept_now = self._keeps(measured, self._in_pixels(config))
             kept_then = self._kept(measured, config, field, values)
             number = measured.table.index.to_numpy()
             rows = [
@@ -1086,7 +1097,8 @@ class PostSegmentation:
         found = self._window(measured, config, field, values)
         if found is not None:
             return found.masks()
-        return (self._keeps(measured, config.replace(**{field: value})) for value in values)
+        tried = (config.replace(**{field: value}) for value in values)
+        return (self._keeps(measured, self._in_pixels(one)) for one in tried)
 
     def _count_kept(
         self, measured: Measured, config: FilterConfig, field: str, values: Sequence[Any]
@@ -1104,11 +1116,12 @@ class PostSegmentation:
         """What values of one threshold keep, or None where only `rejections` can tell."""
         if not self._rejects_by_thresholds():
             return None
-        settings = [getattr(config.replace(**{field: value}), field) for value in values]
-        return window(field, settings, measured.table, config)
+        tried = (config.replace(**{field: value}) for value in values)
+        settings = [getattr(self._in_pixels(one), field) for one in tried]
+        return window(field, settings, measured.table, self._in_pixels(config))
 
     def _keeps(self, measured: Measured, config: FilterConfig) -> NDArray[np.bool_]:
-        """Which of measured regions pass with other thresholds."""
+        """Which of measured regions pass with other thresholds in force."""
         with self._in_force(measured.image, config):
             failed = find_failures(measured.table, self.rejections)
         return np.asarray(~failed.to_numpy(dtype=bool).any(axis=1))
@@ -1152,13 +1165,33 @@ class PostSegmentation:
             failed = find_failures(measured.table, self.rejections)
         return sweep(field, measured.table, config, failed, count_kept)
 
+    def _pixel_area(self) -> Fraction | None:
+        """The area of a mask pixel in um^2, None where it is not known."""
+        if self.pixel_size is None:
+            return None
+        if self._held.masks is None:  # as where the filter is given an image of its own
+            return quantities.pixel_area(self.pixel_size, max(1, self.factor_rescale) ** 2)
+        return quantities.pixel_area(self.pixel_size, self._frame().mask_pixel_area)
+
+    def _in_pixels(self, stated: FilterConfig) -> FilterConfig:
+        """The thresholds in force for these that were stated."""
+        return stated.in_pixels(self._pixel_area())
+
+    def _restorable(self, report: FilterReport) -> FilterConfig:
+        """The thresholds of a run as stated, or in pixels where a pixel had another size then."""
+        try:
+            same = self._in_pixels(report.stated) == report.config
+        except ValueError:  # without a size now, or with one that no cell could pass at
+            same = False
+        return report.stated if same else report.config
+
     def _audit(self) -> pd.DataFrame:
         """The audit table of the masks as they stand."""
         if self._held.audit is None:
             raise RuntimeError(
                 "There is no filtered table yet: run process_masks_to_shapes() or refilter() first."
             )
-        return self._held.audit
+        return with_microns(self._held.audit, self._pixel_area())
 
     def _elements(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         """Labels, shapes and tables by name, made where they are not yet."""
@@ -1264,8 +1297,10 @@ class PostSegmentation:
             print(filtered.report)
         if warn and not filtered.report.passed:
             warnings.warn(why_nothing_passed(filtered.report), stacklevel=3)
+        for note in filtered.report.notes:
+            warnings.warn(note, stacklevel=3)
         # a copy, since who edits it must not edit the audit
-        regions = filtered.regions.copy()
+        regions = with_microns(filtered.regions.copy(), self._pixel_area())
         self._hold(last=filtered, filter_report=filtered.report, regions=regions)
 
     def _why_empty(self) -> str:

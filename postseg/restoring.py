@@ -77,6 +77,7 @@ def restore(
         "factor_rescale": audit.factor_rescale,
         "image_shape": audit.image_shape,
         "origin": audit.origin,
+        "pixel_size": audit.pixel_size,
         "filter_config": audit.config,
         "verbose": False,
         **settings,
@@ -146,7 +147,8 @@ class Restored(PostSegmentation):
         assert assigned is not None
         self._hold(measured=Measured(runs._replace(label=number), table, assigned))
         self._place = table[_PLACE]
-        self._learn(stored["reason"].to_numpy(), criteria.rejections(table, audit.config))
+        in_force = self._in_pixels(audit.config)
+        self._learn(stored["reason"].to_numpy(), criteria.rejections(table, in_force))
         self.refilter()
         assert self.regions is not None  # the filter has run
         _check_same(self.regions, stored, ["label"])

@@ -96,6 +96,18 @@ def test_each_shipped_config_filters_like_the_oracle(tissue, name):
     assert post.filter_report.to_dict()["rejected"] == rejected
 
 
+@pytest.mark.parametrize("size", [0.2125, 0.5, 1.0])
+@pytest.mark.parametrize("factor", [1, 4])
+def test_thresholds_in_um2_filter_like_the_oracle_in_pixels(tissue, factor, size):
+    low, high = np.percentile(tissue.expected["area"], (20, 80), method="lower").tolist()
+    pixels = {"min_absolute_area": low, "min_area": None, "max_area": high}
+    um2 = {name: f"{pixels[name] * (size * factor) ** 2!r} um2" for name in pixels if pixels[name]}
+    post = PostSegmentation(factor_rescale=factor, pixel_size=size, verbose=False)
+    survivors = post.filter_cell_by_regionprops(tissue.masks, min_area=None, **um2)
+    expected, _ = reference.filter(tissue.masks, tissue.expected, **pixels)
+    assert_array_equal(survivors, expected)
+
+
 def test_every_label_has_the_outline_of_the_oracle(tissue):
     polygons = masks_to_polygons(tissue.masks, 4)
     assert all(polygon.is_valid for polygon in polygons)

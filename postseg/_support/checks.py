@@ -1,4 +1,4 @@
-"""The other settings of a `PostSegmentation`, checked on entry: factor, origin, names."""
+"""The other settings of a `PostSegmentation`, checked on entry: factor, origin, size, names."""
 
 from __future__ import annotations
 
@@ -78,25 +78,29 @@ def check_image_shape(shape: Any) -> tuple[int, int] | None:
 
 
 def check_pixel_size(size: Any) -> float | None:
-    """Return the micrometres of a pixel, a finite number above 0; None as it is.
+    """Return the size of a pixel in um as a float, None where it is not known.
 
     Raises
     ------
     TypeError
         For anything but a number.
     ValueError
-        For numbers that are none of a length.
+        For 0, negative and infinite numbers and NaN.
     """
-    hint = "give the micrometres of one pixel at full resolution, e.g. 0.2125"
+    hint = "give the side of a pixel in um, e.g. 0.2125, or None where it is not known"
     if isinstance(size, np.generic):
         size = size.item()
     if size is None:
         return None
     if isinstance(size, bool) or not isinstance(size, int | float):
-        raise TypeError(f"pixel_size is {size!r}, a {type(size).__name__}; {hint}.")
-    if not 0 < size < math.inf:
-        raise ValueError(f"pixel_size is {size!r}; {hint}.")
-    return float(size)
+        raise TypeError(f"pixel_size is {size!r:.60}, a {type(size).__name__}; {hint}.")
+    try:
+        value = float(size)
+    except OverflowError:
+        value = math.inf
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"pixel_size is {size!r:.60}; {hint}.")
+    return value
 
 
 def check_name(name: Any, parameter: str) -> str:

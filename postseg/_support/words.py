@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import textwrap
 from collections.abc import Iterable
 
@@ -51,6 +52,14 @@ def fixed(value: float | None, digits: int, *, missing: str = "-", commas: bool 
     text = f"{value:,.{digits}f}" if commas else f"{value:.{digits}f}"
     # without a minus on what is rounded to 0
     return text if text.strip("-0.") else text.removeprefix("-")
+
+
+def about(value: float) -> str:
+    """A number that was computed, whole or to a digit after the point or more: ``27.7``."""
+    if not value or value == round(value):
+        return exact(value)
+    digits = max(1, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{digits}f}"
 
 
 def rounded(value: float) -> str:

@@ -14,6 +14,7 @@ from postseg.cli.options import (
     RunCommand,
     given_thresholds,
     input_options,
+    known_pixel_size,
     read_config,
     threshold_options,
 )
@@ -108,6 +109,7 @@ def run(
     source: Path,
     outputs: tuple[Path, ...],
     config: Path | None,
+    pixel_size: float | Path | None,
     factor_rescale: int,
     label_name: str,
     origin: tuple[float, float] | None,
@@ -136,7 +138,10 @@ def run(
     check_suffix(debug_image, "--debug-image", ".png")
     check_suffix(summary, "--report", ".json")
     slide = file_of(reference, source) if reference else None
-    check_places([source, config, slide], [*outputs, debug_image, summary], overwrite)
+    check_places([source, config, pixel_size, slide], [*outputs, debug_image, summary], overwrite)
+    microns = known_pixel_size(pixel_size)
+    if microns is None:
+        filter_config.in_pixels(None)  # without areas in um2, or it is said before the work
     if debug_image:
         import postseg.show.figures  # noqa: F401  without matplotlib this says how to install it
 
@@ -151,6 +156,7 @@ def run(
             origin=origin,
             image_shape=image_shape,
             reference=read_reference(reference, source) if reference else None,
+            pixel_size=microns,
             filter_config=filter_config,
             verbose=not quiet,
             save_debug=debug_image or False,

@@ -7,8 +7,10 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from postseg._support.checks import check_pixel_size
 from postseg.files.export import FORMATS
-from postseg.filtering.config import FilterConfig, range_of, rules
+from postseg.filtering import quantities
+from postseg.filtering.config import FilterConfig, range_of, rules, takes_units
 
 
 class ThresholdCommand(click.Command):
@@ -33,7 +35,8 @@ class ThresholdCommand(click.Command):
 
 def _allowed(threshold: str, default: Any) -> str:
     """What a threshold may be, and what it is where nothing is said."""
-    return range_of(threshold) + ("" if default is None else f"; default: {default}")
+    units = f", or with a unit: {quantities.UNITS_IN_WORDS}" if takes_units(threshold) else ""
+    return range_of(threshold) + units + ("" if default is None else f"; default: {default}")
 
 
 class RunCommand(ThresholdCommand):
@@ -46,8 +49,8 @@ class RunCommand(ThresholdCommand):
         super().format_options(ctx, formatter)
 
 
-def _parser(words: list[str]) -> Callable[[Any], Any]:
-    """Parse a number, ``none`` or one of the words; `FilterConfig` checks the range."""
+def _parser(words: list[str], units: bool) -> Callable[[Any], Any]:
+    """Parse a number, ``none`` or one of the words; `FilterConfig` checks range and unit."""
 
     def parse(value: Any) -> Any:
         if not isinstance(value, str) or value in words:
@@ -57,8 +60,11 @@ def _parser(words: list[str]) -> Callable[[Any], Any]:
         try:
             return float(value)
         except ValueError:
+            if units and quantities.has_number(value):
+                return value
             known = " or ".join(map(repr, [*words, "none"]))
-            message = f"{value!r} is neither a number nor {known}."
+            with_unit = f" nor a number with a unit: {quantities.UNITS_IN_WORDS}" * units
+            message = f"{value!r} is neither a number nor {known}{with_unit}."
             raise click.BadParameter(message) from None
 
     return parse
@@ -71,7 +77,7 @@ def threshold_options(command: Callable[..., None]) -> Callable[..., None]:
         command = click.option(
             f"--{name.replace('_', '-')}",
             name,
-            type=_parser(words),
+            type=_parser(words, takes_units(name)),
             metavar="|".join([*words, "NUMBER"]),
             default=field.default,
             help=field.description,
@@ -79,9 +85,32 @@ def threshold_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def _number_or_path(value: Any) -> Any:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return Path(value)
+
+
+def known_pixel_size(given: float | Path | None) -> float | None:
+    """The pixel size that stands on the command line, or in a file that is named there."""
+    if not isinstance(given, Path):
+        return check_pixel_size(given)
+    from postseg.files.pixel_size import read_pixel_size
+
+    return read_pixel_size(given)
+
+
 def input_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of what is read: thresholds, and which array in which file."""
+    """Add the options of what is read: thresholds, pixel size, and which array in which file."""
     for option in (
+        click.option(
+            "--pixel-size",
+            type=_number_or_path,
+            metavar="NUMBER|FILE",
+            help="Side of a pixel of the microscope image in um, or an OME-TIFF or "
+            "experiment.xenium that tells it; for thresholds in um2.",
+        ),
         click.option(
             "--allow-pickle",
             is_flag=True,

@@ -13,9 +13,14 @@ def check_suffix(path: Path | None, option: str, suffix: str) -> None:
         raise click.BadParameter(f"{path} must end in {suffix}.", param_hint=f"'{option}'")
 
 
-def check_places(inputs: list[Path | None], outputs: list[Path | None], overwrite: bool) -> None:
-    """Refuse outputs that exist, and those that would replace an input or each other."""
-    taken = [path for path in inputs if path]
+def check_places(
+    inputs: list[Path | float | None], outputs: list[Path | None], overwrite: bool
+) -> None:
+    """Refuse outputs that exist, and those that would replace an input or each other.
+
+    An input that may be a file or a number is no file where it is a number.
+    """
+    taken = [path for path in inputs if isinstance(path, Path)]
     for output in filter(None, outputs):
         check_target(output, overwrite, store=output.suffix.lower() == ".zarr", inputs=taken)
         taken.append(output)

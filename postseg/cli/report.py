@@ -14,6 +14,7 @@ from postseg.cli.options import (
     ThresholdCommand,
     given_thresholds,
     input_options,
+    known_pixel_size,
     read_config,
     threshold_options,
 )
@@ -49,6 +50,7 @@ def report(
     image: Path | None,
     title: str | None,
     config: Path | None,
+    pixel_size: float | Path | None,
     element: str | None,
     allow_pickle: bool,
     overwrite: bool,
@@ -65,7 +67,8 @@ def report(
     given = given_thresholds(ctx, thresholds)
     filter_config = read_config(config) if config else None
     check_suffix(output, "--output", ".html")
-    check_places([source, image, config], [output], overwrite)
+    check_places([source, image, config, pixel_size], [output], overwrite)
+    microns = known_pixel_size(pixel_size)
     # without matplotlib or Jinja2 these say what to install
     import postseg.show.figures
     import postseg.show.page.render  # noqa: F401
@@ -82,6 +85,8 @@ def report(
             origin += ", filtered for this page"
         elif filter_config or given:
             origin += ", filtered anew for this page with other thresholds"
+        if microns is not None:
+            _set_pixel_size(post, microns, source)
         note = _note(post)
     with step("Filtering and drawing", quiet):
         if post.filter_report is None or filter_config or given:
@@ -123,6 +128,16 @@ def _note(post: PostSegmentation) -> str:
         f"Tests that a subclass changed or added ({reasons}) are shown as stored: what other "
         "thresholds would do to their regions is an estimate."
     )
+
+
+def _set_pixel_size(post: PostSegmentation, microns: float, source: Path) -> None:
+    """Give it the size that stands on the command line, unless its store knows another."""
+    if post.pixel_size not in (None, microns):
+        raise ValueError(
+            f"{source} was filtered with a pixel size of {post.pixel_size} um, not {microns}: "
+            "leave --pixel-size out, or report on the original label image."
+        )
+    post.pixel_size = microns
 
 
 def _filtered_now(source: Path, element: str | None, allow_pickle: bool) -> PostSegmentation:

@@ -38,8 +38,10 @@ class Audit(NamedTuple):
         factor tells.
     origin : (float, float) or None
         Row and column of the masks in their slide, in mask pixels.
+    pixel_size : float or None
+        Of a full-resolution pixel, in um; None where it was not known.
     config : FilterConfig
-        Thresholds in force.
+        Thresholds, as they were stated.
     rejected : DataFrame
         The rows of the audit table of the regions that were rejected, indexed by ``region``.
     rejected_runs : (n_runs, 4) int32
@@ -51,13 +53,32 @@ class Audit(NamedTuple):
     mask_shape: tuple[int, int] | None
     image_shape: tuple[int, int] | None
     origin: tuple[float, float] | None
+    pixel_size: float | None
     config: FilterConfig
     rejected: pd.DataFrame
     rejected_runs: NDArray[np.int32]
 
 
-def pack(filtered: FilterRun, label_name: str, factor: int, placement: Placement) -> dict[str, Any]:
-    """Make of a filter run what a store can hold."""
+def pack(
+    filtered: FilterRun,
+    label_name: str,
+    factor: int,
+    placement: Placement,
+    config: FilterConfig,
+) -> dict[str, Any]:
+    """Make of a filter run what a store can hold.
+
+    Parameters
+    ----------
+    filtered : FilterRun
+        What it found.
+    label_name, factor
+        See `Audit`.
+    placement : Placement
+        Where the masks lie.
+    config : FilterConfig
+        Thresholds that come to those of the run with this placement.
+    """
     runs, regions = filtered.measured.runs, filtered.regions
     rejected = regions["label"].to_numpy() == 0
     of_rejected = rejected[runs.label - 1]
@@ -69,7 +90,9 @@ def pack(filtered: FilterRun, label_name: str, factor: int, placement: Placement
         "mask_shape": np.array(placement.mask_shape),
         "image_shape": np.array(placement.shape),
         "origin": np.array(placement.origin),
-        "thresholds": filtered.report.config.model_dump_json(),
+        # absent where not known: a store has no None
+        **({} if placement.pixel_size is None else {"pixel_size": placement.pixel_size}),
+        "thresholds": config.model_dump_json(),
         # plain text in any pandas: not every reader of a store knows its newer text columns
         "rejected": regions[rejected].reset_index().astype({"reason": object}),
         "rejected_runs": np.column_stack([part[of_rejected] for part in columns]).astype(np.int32),
@@ -84,12 +107,14 @@ def unpack(packed: Mapping[str, Any]) -> Audit:
     KeyError, ValueError
         When it is not what `pack` makes.
     """
+    size = packed.get("pixel_size")
     return Audit(
         str(packed["label_name"]),
         int(packed["factor_rescale"]),
         _pair(packed.get("mask_shape"), int),
         _pair(packed.get("image_shape"), int),
         _pair(packed.get("origin"), float),
+        None if size is None else float(size),
         FilterConfig.model_validate_json(str(packed["thresholds"])),
         packed["rejected"].set_index("region"),
         np.asarray(packed["rejected_runs"], dtype=np.int32).reshape(-1, 4),

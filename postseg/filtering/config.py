@@ -10,6 +10,7 @@ import textwrap
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from fractions import Fraction
 from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
@@ -29,6 +30,8 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from postseg.filtering import quantities
+
 
 def _plain(value: Any) -> Any:
     """NumPy scalars as Python numbers, and the word "none" (TOML has no null) as None."""
@@ -43,20 +46,38 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, float) and value.is_integer()
 
 
-def _rule_or_number(value: Any) -> str:
-    return "rule" if isinstance(value, str) else "number"
+def _quantity(value: Any) -> Any:
+    """The same, and text as a quantity in the one way it is written, so that equal ones are."""
+    value = _plain(value)
+    return str(quantities.parse(value)) if isinstance(value, str) else value
+
+
+def _quantity_or_word(value: Any) -> Any:
+    """The same, but for text that is no number with a unit."""
+    has_unit = isinstance(value, str) and quantities.has_number(value)
+    return _quantity(value) if has_unit else _plain(value)
+
+
+def _kind_of_area(value: Any) -> str:
+    """Told apart by type first, so that an error speaks of the one alternative that was meant."""
+    if not isinstance(value, str):
+        return "number"
+    return "quantity" if quantities.has_number(value) else "word"
 
 
 _Number = Annotated[float, Strict(), AllowInfNan(False)]
-_Area = Annotated[Annotated[_Number, Field(ge=0)] | None, BeforeValidator(_plain)]
+_Amount = Annotated[Annotated[_Number, Field(ge=0)] | None, BeforeValidator(_plain)]
 _Ratio = Annotated[Annotated[_Number, Field(ge=0, le=1)] | None, BeforeValidator(_plain)]
 _Sigmas = Annotated[Annotated[_Number, Field(gt=0)] | None, BeforeValidator(_plain)]
-# Told apart by type first, so that an error speaks of the one alternative that was meant.
+_AreaNumber = Annotated[Annotated[_Number, Field(ge=0)] | None, Tag("number")]
+_AreaQuantity = Annotated[str, Tag("quantity")]
+_Area = Annotated[
+    _AreaNumber | _AreaQuantity, Discriminator(_kind_of_area), BeforeValidator(_quantity)
+]
 _MinArea = Annotated[
-    Annotated[Literal["median", "median_div2"], Tag("rule")]
-    | Annotated[Annotated[_Number, Field(ge=0)] | None, Tag("number")],
-    Discriminator(_rule_or_number),
-    BeforeValidator(_plain),
+    _AreaNumber | _AreaQuantity | Annotated[Literal["median", "median_div2"], Tag("word")],
+    Discriminator(_kind_of_area),
+    BeforeValidator(_quantity_or_word),
 ]
 
 
@@ -64,7 +85,8 @@ class FilterConfig(BaseModel):
     """Thresholds of the filter; ``None`` switches a test off, bounds are inclusive.
 
     Frozen and checked: a misspelt or impossible threshold is an error, not a surprise in the
-    result. Areas are in mask pixels.
+    result. Areas are in mask pixels, or text with a unit: ``"20 um2"``, for which the pixel size
+    must be known, ``"80 px"``, or ``"10 %"``, a percentile of the areas of all regions.
 
     Raises
     ------
@@ -77,6 +99,8 @@ class FilterConfig(BaseModel):
     FilterConfig(max_eccentricity=0.9)
     >>> FilterConfig(max_eccentricity=0.9).replace(min_absolute_area=30)
     FilterConfig(max_eccentricity=0.9, min_absolute_area=30)
+    >>> FilterConfig(min_absolute_area="20 µm²")
+    FilterConfig(min_absolute_area='20 um2')
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -89,11 +113,12 @@ class FilterConfig(BaseModel):
     min_area: _MinArea = Field(
         default="median_div2",
         description="Reject smaller cells: 'median', 'median_div2' (half the median), a number "
-        "from 0 to 100 = that PERCENTILE of the areas, a larger number = pixels. For a floor "
-        "below 100 pixels use min_absolute_area.",
+        "from 0 to 100 = that PERCENTILE of the areas, a larger number = pixels. A floor of "
+        "100 pixels or less has its unit: '80 px'.",
     )
     min_absolute_area: _Area = Field(
         default=50,
+        validate_default=True,  # a float like any other: of a union pydantic writes no int
         description="Reject debris: fewer pixels than this, whatever the other cells are.",
     )
     max_area: _Area = Field(default=None, description="Reject larger cells, in pixels.")
@@ -125,7 +150,7 @@ class FilterConfig(BaseModel):
         description="Reject half-moons, by 1 - solidity. Normal cells: 0.05 to 0.15; half-moons "
         "above 0.20.",
     )
-    max_perimeter_area_ratio: _Area = Field(
+    max_perimeter_area_ratio: _Amount = Field(
         default=None,
         description="Reject ragged cells, by perimeter / sqrt(area). Typical: 3.5 to 5.0; "
         "fragmented above 6.0.",
@@ -155,10 +180,11 @@ class FilterConfig(BaseModel):
             if name == noun or f"max_{noun}" not in type(self).model_fields:
                 continue
             low, high = getattr(self, name), getattr(self, f"max_{noun}")
-            if noun == "area" and (isinstance(low, str) or (low is not None and low <= 100)):
-                continue  # relative to the cells found: nothing to compare yet
-            if low is not None and high is not None and low > high:
-                low, high = (repr(value).removesuffix(".0") for value in (low, high))
+            if low is None or high is None:
+                continue
+            bottom, top = (low, high) if noun != "area" else _comparable(low, high)
+            if bottom > top:
+                low, high = (str(value).removesuffix(".0") for value in (low, high))
                 raise ValueError(
                     f"min_{noun} ({low}) is above max_{noun} ({high}): no cell could pass both"
                 )
@@ -188,6 +214,37 @@ class FilterConfig(BaseModel):
             A ``ValueError`` that names the field, the value and what is allowed.
         """
         return type(self)(**{**dict(self), **thresholds})
+
+    def in_pixels(self, pixel_area: Fraction | None) -> Self:
+        """Return these thresholds with areas in um^2 turned into mask pixels, exactly.
+
+        Parameters
+        ----------
+        pixel_area : Fraction or None
+            Of a mask pixel, in um^2; None: not known.
+
+        Returns
+        -------
+        FilterConfig
+            Without any in um^2.
+
+        Raises
+        ------
+        ValueError
+            When there is one and the pixel size is not known; names the threshold.
+        """
+        found: dict[str, str] = {}
+        for name, value in self:
+            quantity = quantities.read(value) if isinstance(value, str) else None
+            if quantity is None or quantity.unit != quantities.MICRONS:
+                continue
+            if pixel_area is None:
+                raise ValueError(
+                    f"{name} is {value!r}, and the size of a pixel is not known: give pixel_size= "
+                    "(--pixel-size), in um, or the area in pixels, such as '80 px'."
+                )
+            found[name] = str(quantities.in_pixels(quantity, pixel_area))
+        return self.replace(**found) if found else self
 
     @classmethod
     def from_file(cls, path: str | PathLike[str]) -> Self:
@@ -244,6 +301,14 @@ def _parse_json(text: str) -> Any:
     return json.loads(text, object_pairs_hook=once)
 
 
+def _comparable(low: float | str, high: float | str) -> tuple[Fraction, Fraction]:
+    """A smallest and a largest area in one unit; equal where nothing can be said of them yet."""
+    bottom, top = quantities.read(low, low_is_percentile=True), quantities.read(high)
+    if bottom is None or top is None or bottom.unit != top.unit or top.unit == quantities.PERCENT:
+        return Fraction(0), Fraction(0)
+    return bottom.value, top.value
+
+
 def limits(field: str) -> dict[str, float]:
     """The numbers that a threshold may be, as pydantic has it: ``{"ge": 0, "le": 1}``."""
     parts = _parts(FilterConfig.model_fields[field].annotation)
@@ -264,6 +329,11 @@ def rules(field: str) -> list[str]:
     return [part for part in parts if isinstance(part, str)]
 
 
+def takes_units(field: str) -> bool:
+    """Whether a threshold may be text with a unit."""
+    return _AreaQuantity in _parts(FilterConfig.model_fields[field].annotation)
+
+
 def _parts(annotation: Any) -> Iterator[Any]:
     """All that an annotation is made of."""
     yield annotation
@@ -277,6 +347,7 @@ def describe_thresholds() -> str:
     for name, field in FilterConfig.model_fields.items():
         words = ", ".join(f'"{rule}"' for rule in rules(name))
         kinds = [f"{{{words}}}"] * bool(words) + [f"float {range_of(name)}"]
+        kinds += ["text with a unit"] * takes_units(name)
         default = f'"{field.default}"' if isinstance(field.default, str) else field.default
         default = "optional" if default is None else f"default {default}"
         entries.append(f"{name} : {' or '.join(kinds)}, {default}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from postseg.filtering import quantities
 from postseg.filtering.config import FilterConfig, suggestion
 
 Family = Literal["debris", "size", "elongation", "solidity", "boundary"]
@@ -33,9 +34,10 @@ class Test(NamedTuple):
         A field of `FilterConfig`.
     family, pattern : str
         Its look, which no other reason has.
-    kind : {"value", "rule", "deviations"}
-        What the config has: a value of the metric; a rule that finds one, see `resolve_min_area`;
-        or a number of population standard deviations from the mean.
+    kind : {"value", "area", "rule", "deviations"}
+        What the config has: a value of the metric; an area, see `resolve_area`; the same, but a
+        number up to 100 is a percentile; or a number of population standard deviations from the
+        mean.
     """
 
     reason: str
@@ -44,15 +46,15 @@ class Test(NamedTuple):
     threshold: str
     family: Family
     pattern: Pattern
-    kind: Literal["value", "rule", "deviations"] = "value"
+    kind: Literal["value", "area", "rule", "deviations"] = "value"
 
 
 # In the order in which a rejected region's first reason is looked for. `area_outliers` has two
 # bounds, both from `area_std_filter`.
 TESTS = (
-    Test("tiny_artifacts", "area", "min", "min_absolute_area", "debris", "plain"),
+    Test("tiny_artifacts", "area", "min", "min_absolute_area", "debris", "plain", kind="area"),
     Test("too_small", "area", "min", "min_area", "size", "plain", kind="rule"),
-    Test("too_large", "area", "max", "max_area", "size", "diagonal"),
+    Test("too_large", "area", "max", "max_area", "size", "diagonal", kind="area"),
     Test(
         "area_outliers", "area", "min", "area_std_filter", "debris", "diagonal", kind="deviations"
     ),
@@ -84,27 +86,70 @@ TESTS = (
 )
 
 
-def resolve_min_area(min_area: str | float | None, areas: NDArray[Any]) -> tuple[float | None, str]:
-    """Turn the `min_area` setting into mask pixels, and say by which rule.
+class AreaRule(NamedTuple):
+    """How an area threshold becomes pixels: what it is of all areas and a number, and its name."""
 
-    The distribution is that of all regions. A number up to 100 is a percentile of it.
+    of: Callable[[NDArray[Any], float], Any]
+    name: str
+
+
+_PIXELS = AreaRule(lambda areas, pixels: pixels, "pixels")
+_PERCENTILE = AreaRule(np.percentile, "percentile {:g} of the areas")
+_WORDS = {
+    "median": AreaRule(lambda areas, _: np.median(areas), "the median area"),
+    "median_div2": AreaRule(lambda areas, _: np.median(areas) / 2, "half the median area"),
+}
+_BY_UNIT = {quantities.PIXELS: _PIXELS, quantities.PERCENT: _PERCENTILE}  # none is in um^2 by now
+
+
+class Area(NamedTuple):
+    """What an area threshold came to.
+
+    Attributes
+    ----------
+    pixels : float or None
+        Mask pixels; None where the test is off.
+    rule : str
+        By which rule: ``"pixels"``, ``"the median area"``, ...
     """
-    if min_area is None:
-        return None, "off"
-    if not isinstance(min_area, str) and not _is_percentile(min_area):
-        return min_area, "pixels"
-    if not areas.size:
-        return None, "no regions"
-    if min_area == "median":
-        return float(np.median(areas)), "the median area"
-    if min_area == "median_div2":
-        return float(np.median(areas) / 2), "half the median area"
-    percent = float(min_area)
-    return float(np.percentile(areas, percent)), f"percentile {percent:g} of the areas"
+
+    pixels: float | None
+    rule: str
+
+    @property
+    def is_stated(self) -> bool:
+        """Whether somebody stated it, in pixels or um^2, whatever the areas of the regions are."""
+        return self.rule == _PIXELS.name
 
 
-def _is_percentile(min_area: Any) -> bool:
-    return min_area is not None and not isinstance(min_area, str) and min_area <= 100
+def resolve_area(test: Test, setting: float | str | None, areas: NDArray[Any]) -> Area:
+    """Turn an area threshold into mask pixels; one in um^2 is none of those in force.
+
+    The distribution is that of all regions.
+    """
+    if setting is None:
+        return Area(None, "off")
+    rule, number = _rule_of(test, setting)
+    if rule is not _PIXELS and not areas.size:
+        return Area(None, "no regions")
+    return Area(float(rule.of(areas, number)), rule.name.format(number))
+
+
+def _rule_of(test: Test, setting: float | str) -> tuple[AreaRule, float]:
+    quantity = quantities.read(setting, low_is_percentile=test.kind == "rule")
+    if quantity is None:
+        return _WORDS[str(setting)], 0
+    return _BY_UNIT[quantity.unit], float(quantity.number)
+
+
+def area_thresholds(config: FilterConfig, regions: pd.DataFrame) -> dict[str, Area]:
+    """What each area threshold came to, by its field."""
+    areas = regions["area"].to_numpy()
+    return {
+        test.threshold: resolve_area(test, getattr(config, test.threshold), areas)
+        for test in TESTS
+        if test.kind in ("area", "rule")
+    }
 
 
 def margins(regions: pd.DataFrame, config: FilterConfig) -> pd.DataFrame:
@@ -177,10 +222,11 @@ def resolve(test: Test, config: FilterConfig, regions: pd.DataFrame) -> float | 
 def resolve_all(test: Test, settings: Sequence[Any], regions: pd.DataFrame) -> list[float | None]:
     """The same for many settings of its threshold, in less time than one by one."""
     values = regions[test.metric].to_numpy()
-    if test.kind == "rule":
-        if values.size and all(map(_is_percentile, settings)):
-            return np.percentile(values, settings).tolist()
-        return [resolve_min_area(setting, values)[0] for setting in settings]
+    if test.kind in ("area", "rule"):
+        rules = [None if setting is None else _rule_of(test, setting) for setting in settings]
+        if values.size and all(found is not None and found[0] is _PERCENTILE for found in rules):
+            return np.percentile(values, [found[1] for found in rules if found]).tolist()
+        return [resolve_area(test, setting, values).pixels for setting in settings]
     if test.kind == "deviations":
         if not values.size or set(settings) == {None}:
             return [None] * len(settings)

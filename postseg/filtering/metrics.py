@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -210,6 +211,16 @@ def measure(regions: Grouped, shape: tuple[int, int]) -> pd.DataFrame:
         },
         index=pd.RangeIndex(1, n + 1, name="region"),
     )
+
+
+def with_microns(regions: pd.DataFrame, pixel_area: Fraction | None) -> pd.DataFrame:
+    """The same with a column ``area_um2``, where the area of a mask pixel is known, in um^2."""
+    if pixel_area is None:
+        return regions
+    found = regions.copy()
+    place = found.columns.tolist().index("area") + 1
+    found.insert(place, "area_um2", found["area"].to_numpy() * float(pixel_area))
+    return found
 
 
 def _perimeter(steps: NDArray[np.int32]) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from postseg._support.words import (
     WIDTH,
+    about,
     exact,
     fixed,
     human,
@@ -20,7 +21,9 @@ from postseg._support.words import (
     rounded,
     wrapped,
 )
+from postseg.filtering import quantities
 from postseg.filtering.config import FilterConfig
+from postseg.filtering.criteria import Area
 from postseg.filtering.metrics import METRIC, METRICS, Metric
 
 _COLUMN = 10
@@ -39,11 +42,11 @@ class FilterReport:
         Regions counted once each under the first test they failed; the counts and `passed` add
         up to `total`.
     config : FilterConfig
-        Thresholds in force.
-    min_area : float or None
-        What `config.min_area` came to, in mask pixels.
-    min_area_rule : str
-        By which rule.
+        Thresholds in force: none is in um^2.
+    stated : FilterConfig
+        The same as they were stated.
+    areas : Mapping of str to Area
+        What each area threshold came to, in mask pixels, and by which rule.
     statistics_all, statistics_passed : DataFrame
         One row per metric: min, max, mean, median, population std, and for some two quantiles.
         Lengths and areas in mask pixels.
@@ -53,8 +56,8 @@ class FilterReport:
     passed: int
     rejected: Mapping[str, int]
     config: FilterConfig
-    min_area: float | None
-    min_area_rule: str
+    stated: FilterConfig
+    areas: Mapping[str, Area]
     statistics_all: pd.DataFrame
     statistics_passed: pd.DataFrame
 
@@ -63,23 +66,74 @@ class FilterReport:
         """Share of the regions that passed, in percent; 0 where there were none."""
         return 100 * self.passed / self.total if self.total else 0.0
 
+    @property
+    def min_area(self) -> float | None:
+        """What `config.min_area` came to, in mask pixels."""
+        return self.areas["min_area"].pixels
+
+    @property
+    def min_area_rule(self) -> str:
+        """By which rule."""
+        return self.areas["min_area"].rule
+
+    @property
+    def notes(self) -> list[str]:
+        """What one should know: of each floor that somebody set above the median of all areas.
+
+        Not of percentiles and of words, which tell where in the distribution they lie, and nothing
+        where no region passed, which says more.
+        """
+        if not self.passed:
+            return []
+        median: Any = self.statistics_all.loc["area", "median"]
+        floors = ((name, area) for name, area in self.areas.items() if name.startswith("min_"))
+        return [
+            f"{name} is {self.in_words(name)}, above the median area of all {self.total:,} "
+            f"regions, {about(median)} px: it rejects at least half of them. If these are cells, "
+            f'set it lower, e.g. to "{exact(median // 2)} px", or to None.'
+            for name, area in floors
+            if area.is_stated and area.pixels is not None and area.pixels > median
+        ]
+
+    def in_words(self, field: str) -> str:
+        """An area threshold as it was stated, and what that came to: ``20 um² = 27.7 px``.
+
+        Parameters
+        ----------
+        field : str
+            Of `FilterConfig`.
+
+        Returns
+        -------
+        str
+            Pixels alone where it was stated in them; ``off`` where it is not in force.
+        """
+        area = self.areas[field]
+        if area.pixels is None:
+            return area.rule
+        microns = _in_microns(getattr(self.stated, field))
+        return f"{microns} = {about(area.pixels)} px" if microns else f"{exact(area.pixels)} px"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data.
 
         Returns
         -------
         dict
-            Numbers, strings and dicts, fit for JSON: counts, thresholds, and by ``metrics`` the
-            statistics. Undefined values are None.
+            Numbers, strings, lists and dicts, fit for JSON: counts, thresholds as stated, areas
+            among them in mask pixels too, notes, and by ``metrics`` the statistics. Undefined
+            values are None.
         """
         return {
             "total": self.total,
             "passed": self.passed,
             "percent_passed": self.percent_passed,
             "rejected": dict(self.rejected),
-            "thresholds": self.config.model_dump(),
+            "thresholds": self.stated.model_dump(),
+            "thresholds_pixels": {name: area.pixels for name, area in self.areas.items()},
             "min_area_pixels": self.min_area,
             "min_area_rule": self.min_area_rule,
+            "notes": self.notes,
             "metrics": {
                 "all": _plain(self.statistics_all),
                 "passed": _plain(self.statistics_passed),
@@ -101,14 +155,28 @@ class FilterReport:
         return "\n".join(lines)
 
     def _thresholds(self) -> list[str]:
-        lines = []
-        for name, value in self.config:
-            if name == "min_area" and self.min_area is not None:
-                lines.append(f"  {name:<24}{exact(self.min_area):>10}  {self.min_area_rule}")
-            elif value is not None:
-                lines.append(f"  {name:<24}{value if name == 'min_area' else exact(value):>10}")
-        off = ", ".join(name for name, value in self.config if value is None)
-        return lines + wrapped(off, indent=" " * 7, first="  off: ")
+        lines = [
+            f"  {name:<24}{self._threshold(name, value)}"
+            for name, value in self.stated
+            if value is not None
+        ]
+        off = ", ".join(name for name, value in self.stated if value is None)
+        lines += wrapped(off, indent=" " * 7, first="  off: ")
+        for note in self.notes:
+            lines += ["", *wrapped(note, indent="  ", first="  ")]
+        return lines
+
+    def _threshold(self, name: str, value: float | str) -> str:
+        """Value, right-aligned, and what it came to, or by which rule."""
+        area = self.areas.get(name)
+        if area is None or area.pixels is None:
+            return f"{value if isinstance(value, str) else exact(value):>10}"
+        microns = _in_microns(value)
+        if microns:
+            return f"{microns:>10} = {about(area.pixels)} px"
+        # of min_area a number alone could be a percentile
+        rule = "" if area.is_stated and name != "min_area" else f"  {area.rule}"
+        return f"{exact(area.pixels):>10}{rule}"
 
     def _breakdown(self) -> list[str]:
         lines = [
@@ -117,6 +185,14 @@ class FilterReport:
             if count
         ]
         return lines or ["  none"]
+
+
+def _in_microns(setting: float | str) -> str:
+    """A threshold in um^2 as people read it; nothing for any other."""
+    quantity = quantities.read(setting)
+    if quantity is None or quantity.unit != quantities.MICRONS:
+        return ""
+    return f"{quantity.number} {quantities.UNITS[quantity.unit]}"
 
 
 def statistics(regions: pd.DataFrame) -> pd.DataFrame:

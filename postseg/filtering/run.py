@@ -79,11 +79,19 @@ def measure_masks(seg_masks: Any) -> Measured:
 def apply_filter(
     measured: Measured,
     config: FilterConfig,
+    stated: FilterConfig,
     find_rejections: Callable[[pd.DataFrame], pd.DataFrame],
 ) -> FilterRun:
     """Reject some of the measured regions, renumber and paint the others.
 
-    `find_rejections` maps the table of all regions to one boolean column per reason.
+    Parameters
+    ----------
+    measured : Measured
+        What to filter.
+    config, stated : FilterConfig
+        Thresholds in force, and as they were stated.
+    find_rejections : callable
+        Maps the table of all regions to one boolean column per reason.
     """
     runs, table = measured.runs, measured.table
     failed = find_failures(table, find_rejections)
@@ -97,7 +105,7 @@ def apply_filter(
     regions = regions.join(criteria.margins(table, config).add_prefix("margin_"))
     value = label[runs.label - 1]
     masks = paint(runs, value, measured.chunks)
-    report = _report(regions, failed, config)
+    report = _report(regions, failed, config, stated)
     return FilterRun(measured, masks, runs._replace(label=value), regions, report)
 
 
@@ -127,17 +135,18 @@ def find_failures(
     return failed
 
 
-def _report(regions: pd.DataFrame, failed: pd.DataFrame, config: FilterConfig) -> FilterReport:
+def _report(
+    regions: pd.DataFrame, failed: pd.DataFrame, config: FilterConfig, stated: FilterConfig
+) -> FilterReport:
     survivors = regions[regions["label"] > 0]
     counts = regions["reason"].value_counts()
-    min_area, rule = criteria.resolve_min_area(config.min_area, regions["area"].to_numpy())
     return FilterReport(
         total=len(regions),
         passed=len(survivors),
         rejected={str(reason): int(counts.get(reason, 0)) for reason in failed.columns},
         config=config,
-        min_area=min_area,
-        min_area_rule=rule,
+        stated=stated,
+        areas=criteria.area_thresholds(config, regions),
         statistics_all=statistics(regions),
         statistics_passed=statistics(survivors),
     )

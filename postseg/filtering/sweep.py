@@ -59,8 +59,8 @@ class Sweep(NamedTuple):
             notes.append("It rejects nothing that other tests keep.")
         if criteria.test_of(self.field).kind == "rule":
             notes.append(
-                "As a setting, a number from 0 to 100 is a percentile of the areas; for a floor "
-                "below 100 pixels use min_absolute_area."
+                "As a setting, a number from 0 to 100 is a percentile of the areas; a floor of 100 "
+                "pixels or less has its unit: '80 px'."
             )
         return " ".join(notes)
 

@@ -121,17 +121,13 @@ class Placement(NamedTuple):
         return found | {MIRRORED: np.eye(3)}
 
     @property
-    def mask_pixel_area(self) -> Fraction | None:
-        """Square micrometres per mask pixel, exactly; None where the pixel size is not known."""
-        if self.pixel_size is None:
-            return None
-        area = Fraction(str(self.pixel_size)) ** 2
+    def mask_pixel_area(self) -> Fraction:
+        """Pixels of ``"image"`` per mask pixel, exactly."""
+        area = Fraction(1)
         for length, n in zip(self.shape, self.mask_shape, strict=True):
             area *= Fraction(length, n) if n else 1
         if IMAGE in self.reference:
-            (a, b, _), (c, d, _) = (
-                [Fraction(x) for x in row] for row in self.to_image[:2].tolist()
-            )
+            (a, b), (c, d) = ([Fraction(x) for x in row[:2]] for row in self.to_image[:2].tolist())
             area *= abs(a * d - b * c)
         return area
 

@@ -20,6 +20,8 @@ BAD = [
         for value in (-1, 1.5, np.nan, np.inf, np.float32(0.5))
     ),
     *(("factor_rescale", value, TypeError) for value in ("4", True, np.bool_(True), None)),
+    *(("pixel_size", value, ValueError) for value in (0, -1, np.nan, np.inf, 10**400)),
+    *(("pixel_size", value, TypeError) for value in ("0.5", True, np.bool_(True), [0.5])),
     *(("label_name", value, ValueError) for value in NO_NAMES),
     *(("label_name", value, TypeError) for value in (None, 5)),
     *(("shape_name", value, ValueError) for value in NO_NAMES),
@@ -44,6 +46,20 @@ class TestSetting:
         with pytest.raises(error):
             setattr(post, name, value)
         assert [key for key, held in vars(post).items() if held is not before[key]] == []
+
+
+@pytest.mark.parametrize("size", [0.2125, np.float64(0.2125), np.float32(0.5), 1, np.int8(2), None])
+def test_a_pixel_size_becomes_a_plain_float(size):
+    found = PostSegmentation(pixel_size=size).pixel_size
+    assert found == size
+    assert found is None or type(found) is float
+
+
+@pytest.mark.parametrize("size", [0, "0.5"])
+def test_what_is_no_pixel_size_is_answered_with_what_to_give(size):
+    message = f"pixel_size is {size!r}.*; give the side of a pixel in um, e.g. 0.2125, or None"
+    with pytest.raises((TypeError, ValueError), match=message):
+        PostSegmentation(pixel_size=size)
 
 
 @pytest.mark.parametrize("name", ["cells", "Cells_1", "a-b.c", "zellen_ä", "1", "a..", "_a", "-"])

@@ -90,3 +90,19 @@ def test_no_other_module_has_its_own_way_with_numbers_and_names(path):
 
 def test_it_imports_nothing_of_the_package():
     assert "postseg" not in (ROOT / "_support/words.py").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (80.0, "80"),
+        (27.6817, "27.7"),
+        (442.9066, "442.9"),
+        (5536.332, "5,536.3"),
+        (0.027682, "0.0277"),
+        (3.14159, "3.14"),
+    ],
+)
+def test_what_was_computed_is_told_to_three_digits_or_to_one_after_the_point(value, text):
+    assert words.about(value) == text

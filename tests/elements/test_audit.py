@@ -115,3 +115,39 @@ def test_a_filter_of_ones_own_leaves_no_audit():
     table = post.process_table()
     assert KEY not in table.uns
     assert "spatialdata_attrs" in table.uns
+
+
+# ---- areas with units
+
+
+def test_thresholds_in_um2_come_back_with_the_pixel_size():
+    thresholds = {**OFF, "min_absolute_area": "120.0 um2"}
+    post = PostSegmentation(tissue(), 4, pixel_size=0.25, filter_config=thresholds, verbose=False)
+    post.process_masks_to_shapes()
+    audit = unpack(through_zarr(post.process_table().uns)[KEY])
+    assert audit.pixel_size == 0.25
+    assert audit.config == FilterConfig(**thresholds)
+    rejected = post.regions[post.regions["label"] == 0]
+    np.testing.assert_array_equal(audit.rejected["area_um2"], rejected["area_um2"])
+    assert 0 < len(rejected) < len(post.regions)
+
+
+def test_without_a_pixel_size_there_is_no_key_and_old_audits_are_read(post):
+    packed = post.process_table().uns[KEY]
+    assert "pixel_size" not in packed
+    assert unpack(through_zarr(packed)).pixel_size is None
+
+
+@pytest.mark.parametrize("change", [{"pixel_size": 0.5}, {"pixel_size": None}, {"factor": 2}])
+def test_of_another_pixel_size_since_the_thresholds_are_kept_in_pixels(change):
+    thresholds = {**OFF, "min_absolute_area": "120 um2"}
+    post = PostSegmentation(tissue(), 4, pixel_size=0.25, filter_config=thresholds, verbose=False)
+    post.process_masks_to_shapes()
+    if "factor" in change:
+        post.factor_rescale = change["factor"]
+    else:
+        post.pixel_size = change["pixel_size"]
+    audit = unpack(post.process_table().uns[KEY])
+    assert audit.pixel_size == post.pixel_size
+    assert audit.config == FilterConfig(**{**thresholds, "min_absolute_area": "120 px"})
+    assert list(audit.rejected).count("area_um2") == (post.pixel_size is not None)

@@ -123,7 +123,9 @@ def test_element_is_chosen_by_name(tmp_path, image):
     np.testing.assert_array_equal(read_label_image(path, element="cells"), image * 2)
     with pytest.raises(ValueError, match=r"has 2: cells, nuclei. Choose one with .*--element"):
         read_label_image(path)
-    with pytest.raises(ValueError, match=r"no labels element is called 'tissue'. It has: cells, nuclei\."):
+    with pytest.raises(
+        ValueError, match=r"no labels element is called 'tissue'. It has: cells, nuclei\."
+    ):
         read_label_image(path, element="tissue")
 
 

@@ -434,3 +434,36 @@ def test_a_damaged_chunk_is_an_error_that_names_the_store(
     chunk.write_bytes(chunk.read_bytes()[:-5])
     with pytest.raises(OSError, match=r"s\.zarr cannot be read"):
         restore(tmp_path / "s.zarr")
+
+
+# ---- areas with units
+
+
+def test_thresholds_in_um2_are_restored(tmp_path):
+    thresholds = {**OFF, "min_absolute_area": "120.0 um2", "max_area": "90 %"}
+    post = written(tmp_path / "s.zarr", pixel_size=0.25, filter_config=thresholds)
+    restored = restore(tmp_path / "s.zarr")
+    assert_same(restored, post)
+    assert restored.pixel_size == 0.25
+    passed = restored.filter_report.passed
+    restored.refilter(min_absolute_area="150 um2")
+    post.refilter(min_absolute_area="150 um2")
+    np.testing.assert_array_equal(restored.masks, post.masks)
+    assert 0 < restored.filter_report.passed < passed < len(post.regions)
+
+
+def test_another_pixel_size_filters_anew_before_it_is_written(tmp_path):
+    thresholds = {**OFF, "min_absolute_area": "120 um2"}
+    post = written(tmp_path / "a.zarr", pixel_size=0.25, filter_config=thresholds)
+    passed = post.filter_report.passed
+    post.pixel_size = 0.24
+    post.write(tmp_path / "b.zarr")
+    assert 0 < post.filter_report.passed < passed
+    assert_same(restore(tmp_path / "b.zarr"), post)
+
+
+def test_what_a_subclass_changed_is_restored_with_um2_too(tmp_path):
+    thresholds = {**OFF, "min_absolute_area": "120 um2"}
+    post = written(tmp_path / "s.zarr", kind=Strict, pixel_size=0.25, filter_config=thresholds)
+    restored = restore(tmp_path / "s.zarr")
+    assert_same(restored, post)

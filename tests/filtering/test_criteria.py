@@ -11,7 +11,7 @@ from editing import run_edited
 
 from postseg import FilterConfig, filter_cell_by_regionprops, measure_regions
 from postseg.filtering import criteria
-from postseg.filtering.criteria import TESTS, levels, rejections, resolve_min_area
+from postseg.filtering.criteria import TESTS, levels, rejections, resolve_area
 from postseg.filtering.metrics import METRIC, METRICS
 
 README = Path(__file__).parents[2] / "README.md"
@@ -155,12 +155,13 @@ def test_min_area_of_100_is_still_a_percentile():
     ],
 )
 def test_min_area_resolves_to_pixels_by_a_named_rule(min_area, resolved, rule):
-    assert resolve_min_area(min_area, np.array([25, 9, 4, 16])) == (resolved, rule)
+    test = criteria.test_of("min_area")
+    assert resolve_area(test, min_area, np.array([25, 9, 4, 16])) == (resolved, rule)
 
 
 @pytest.mark.parametrize("min_area", ["median", "median_div2", 25])
 def test_min_area_resolves_to_nothing_without_regions(min_area):
-    assert resolve_min_area(min_area, np.array([], int))[0] is None
+    assert resolve_area(criteria.test_of("min_area"), min_area, np.array([], int))[0] is None
 
 
 def test_the_distribution_is_that_of_all_regions():
@@ -248,7 +249,7 @@ def test_levels_of_equal_areas_are_0_deviations():
 
 ROW = '    Test("too_long", "perimeter", "max", "max_perimeter", "size", "lines"),\n'
 FIELD = """\
-    max_perimeter: _Area = Field(default=None, description="Reject cells with long outlines.")
+    max_perimeter: _Amount = Field(default=None, description="Reject cells with long outlines.")
 """
 SCRIPT = """
 from postseg.show import palette

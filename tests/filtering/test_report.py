@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from drawing import OFF, squares
 
-from postseg import FilterConfig, FilterReport, PostSegmentation
+from postseg import FilterConfig, FilterReport, PostSegmentation, filter_cell_by_regionprops
+from postseg.filtering.criteria import Area
 from postseg.filtering.metrics import METRICS
 from postseg.filtering.report import statistics
 
@@ -91,13 +92,18 @@ def huge():
     values["perimeter"] = values["perimeter"] * 9e10
     values["perimeter_area_ratio"] = values["perimeter_area_ratio"] * 3e5
     table = statistics(pd.DataFrame(values))
+    config = FilterConfig(min_area=123_456_789.5, max_area=9e15 + 1, min_solidity=1 / 3)
     return FilterReport(
         total=2**31 - 1,
         passed=2**30,
         rejected={"a_reason_of_a_subclass_with_a_long_name": 2**30 - 1},
-        config=FilterConfig(min_area=123_456_789.5, max_area=9e15 + 1, min_solidity=1 / 3),
-        min_area=123_456_789.5,
-        min_area_rule="pixels",
+        config=config,
+        stated=config,
+        areas={
+            "min_absolute_area": Area(50, "pixels"),
+            "min_area": Area(123_456_789.5, "pixels"),
+            "max_area": Area(9e15 + 1, "pixels"),
+        },
         statistics_all=table,
         statistics_passed=table,
     )
@@ -127,8 +133,8 @@ def test_the_breakdown_reads_as_in_the_description():
         passed=321,
         rejected={"too_small": 0, "high_convexity_deficit": 45},
         config=FilterConfig(),
-        min_area=50,
-        min_area_rule="half the median area",
+        stated=FilterConfig(),
+        areas={"min_area": Area(50, "half the median area")},
         statistics_all=statistics(pd.DataFrame(columns=METRICS)),
         statistics_passed=statistics(pd.DataFrame(columns=METRICS)),
     )
@@ -209,3 +215,107 @@ def test_a_report_of_nothing_can_be_read(image, heading):
 def test_an_undefined_compactness_is_left_out_of_its_statistics():
     compactness = report_on(squares(1, 9), **OFF).to_dict()["metrics"]["all"]["compactness"]
     assert compactness["min"] == compactness["max"] == pytest.approx(4 * np.pi * 81 / 32**2)
+
+
+# ---- areas with units
+
+
+def um2_report(**thresholds):
+    post = PostSegmentation(pixel_size=0.2125, factor_rescale=4, verbose=False)
+    post.filter_cell_by_regionprops(squares(3, 6, 7, 8, 40), **{**OFF, **thresholds})
+    return post.filter_report
+
+
+def test_a_threshold_in_um2_is_told_in_pixels_too():
+    report = um2_report(min_absolute_area="20 um2", min_area="40 px", max_area="75 %")
+    assert "\n  min_absolute_area           20 um² = 27.7 px\n" in str(report)
+    assert "\n  min_area                        40  pixels\n" in str(report)
+    assert "\n  max_area                        64  percentile 75 of the areas\n" in str(report)
+    data = json.loads(json.dumps(report.to_dict()))
+    assert data["thresholds"]["min_absolute_area"] == "20 um2"
+    pixels = {"min_absolute_area": pytest.approx(20 / 0.85**2), "min_area": 40, "max_area": 64}
+    assert data["thresholds_pixels"] == pixels
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("57.8 um2", "57.8 um² = 80 px"), ("0.02 um2", "0.02 um² = 0.0277 px")],
+)
+def test_what_it_came_to_is_rounded_for_reading(text, words):
+    report = um2_report(max_area="4e3 um2", min_absolute_area=text)
+    assert f"{words}\n" in str(report)
+    assert report.in_words("max_area") == "4e3 um² = 5,536.3 px"
+    assert report.in_words("min_area") == "off"
+
+
+def test_a_percentile_without_regions_stays_as_it_is_stated():
+    post = PostSegmentation(verbose=False)
+    with pytest.warns(UserWarning, match="no cells"):
+        post.filter_cell_by_regionprops(np.zeros((3, 3), int), max_area="75 %")
+    assert "\n  max_area                      75 %\n" in str(post.filter_report)
+    assert post.filter_report.in_words("max_area") == "no regions"
+
+
+# ---- a floor above the median
+
+SMALL = squares(3, 3, 4, 4, 4, 8)  # areas 9, 9, 16, 16, 16, 64: the median is 16
+ABOVE = "above the median area of all 6 regions, 16 px"
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "message"),
+    [
+        ({"min_absolute_area": 50}, rf"^min_absolute_area is 50 px, {ABOVE}: .*\"8 px\", or to No"),
+        ({"min_area": "16.5 px"}, rf"^min_area is 16.5 px, {ABOVE}"),
+        ({"min_absolute_area": "20 um2"}, rf"^min_absolute_area is 20 um² = 20 px, {ABOVE}"),
+    ],
+)
+def test_a_floor_above_the_median_is_said(thresholds, message):
+    post = PostSegmentation(SMALL, pixel_size=1, verbose=False)
+    thresholds = {**OFF, **thresholds}
+    for step in (
+        lambda: post.filter_cell_by_regionprops(SMALL, **thresholds),
+        lambda: post.refilter(**thresholds),
+        post.process_masks_to_shapes,
+        lambda: filter_cell_by_regionprops(SMALL, **thresholds, verbose=False, pixel_size=1),
+    ):
+        with pytest.warns(UserWarning, match=message) as caught:
+            step()
+        assert len(caught) == 1
+    (note,) = post.filter_report.notes
+    assert note in " ".join(str(post.filter_report).split())
+    assert max(map(len, str(post.filter_report).splitlines())) <= 100
+    assert post.filter_report.to_dict()["notes"] == [note]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "thresholds",
+    [
+        {"min_absolute_area": 16},
+        {"min_area": "median"},
+        {"min_area": 90},
+        {"min_absolute_area": "90 %"},
+        {"max_area": 63},
+    ],
+)
+def test_other_thresholds_are_meant(thresholds):
+    post = PostSegmentation(SMALL, verbose=False, filter_config={**OFF, **thresholds})
+    post.refilter()
+    assert post.filter_report.notes == []
+
+
+@pytest.mark.filterwarnings("error")
+def test_sweeps_say_nothing():
+    post = PostSegmentation(SMALL, verbose=False, filter_config=OFF)
+    post.refilter()
+    post.threshold_sweep("min_absolute_area", [50])
+    post.plot_sweep("min_absolute_area")
+
+
+def test_that_nothing_passed_stands_alone():
+    post = PostSegmentation(SMALL, verbose=False, filter_config={**OFF, "min_absolute_area": 65})
+    with pytest.warns(UserWarning, match="None of the 6 regions passed") as caught:
+        post.refilter()
+    assert len(caught) == 1
+    assert "median area" not in str(post.filter_report)

@@ -38,6 +38,7 @@ def test_the_signature_is_that_of_the_description():
         ("area_std_filter", None),
         ("save_debug", False),
         ("verbose", True),
+        ("pixel_size", None),  # ours, by keyword only
     ]
 
 

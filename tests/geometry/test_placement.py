@@ -122,11 +122,14 @@ def test_a_reference_knows_better_than_we_do_but_for_the_raw_frame():
 @pytest.mark.parametrize(
     ("settings", "area"),
     [
-        ({}, None),
-        ({"pixel_size": 0.2125}, Fraction(2125, 10000) ** 2),
-        ({"pixel_size": 0.5, "factor": 4}, 4),
-        ({"pixel_size": 1, "image_shape": (7, 11)}, Fraction(77, 15)),
-        ({"pixel_size": 1, "own": Reference((3, 5), {"image": np.diag([4.0, 4, 1])})}, 16),
+        ({}, 1),
+        ({"factor": 4}, 16),
+        ({"image_shape": (7, 11)}, Fraction(77, 15)),
+        ({"own": Reference((3, 5), {"image": np.diag([4.0, 4, 1])})}, 16),
+        (
+            {"factor": 2, "own": Reference((3, 5), {"image": np.diag([-0.1, 3, 1])})},
+            Fraction(-0.1) * -3,
+        ),
     ],
 )
 def test_the_area_of_a_mask_pixel_is_exact(settings, area):

@@ -66,14 +66,15 @@ def _rule(reason: str, report: FilterReport) -> str:
         if low > 0:
             bounds = f"{metric} from {fixed(low, 1)} to {fixed(high, 1)}"
         return f"{bounds} px, mean ± {exact(value)} standard deviations"
-    unit = " px" if METRIC[test.metric].unit else ""
-    if test.kind == "rule":
-        if report.min_area is None:
-            return f"{metric} ≥ {value}"
-        value, unit = report.min_area, f" px, {report.min_area_rule}"
-        unit = unit.removesuffix(", pixels")
     sign = "≥" if test.bound == "min" else "≤"
-    return f"{metric} {sign} {exact(value)}{unit}"
+    area = report.areas.get(test.threshold)
+    if area is None:
+        unit = " px" if METRIC[test.metric].unit else ""
+        return f"{metric} {sign} {exact(value)}{unit}"
+    if area.pixels is None:
+        return f"{metric} {sign} {value}"
+    rule = "" if area.is_stated else f", {area.rule}"
+    return f"{metric} {sign} {report.in_words(test.threshold)}{rule}"
 
 
 def audit_columns(rejected: pd.DataFrame, reasons: list[str]) -> dict[str, Any]:
