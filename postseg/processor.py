@@ -395,13 +395,15 @@ class PostSegmentation:
             are computed.
         """
         from postseg.elements import build
-        from postseg.raster.enlarge import enlarge_lazily
+        from postseg.raster.enlarge import resize_lazily
+        from postseg.raster.pyramid import pyramid_shapes
 
         with self._step():
             masks = self._masks_now()
-            enlarged = enlarge_lazily(masks, self.factor_rescale)
+            height, width = (side * (self.factor_rescale or 1) for side in masks.shape)
+            levels = resize_lazily(masks, pyramid_shapes((height, width), scale_factors or ()))
             systems = labels_systems(*self._placing())
-            labels_model = build.labels_element(enlarged, self.label_name, systems, scale_factors)
+            labels_model = build.labels_element(levels, self.label_name, systems)
             self._hold(labels_model=labels_model)
             return masks, labels_model
 

@@ -1,4 +1,4 @@
-"""SpatialData elements: build, write and read them. The only module that imports spatialdata.
+"""SpatialData elements: build, write and read them. No module outside imports spatialdata.
 
 The import takes seconds, so other modules import this one inside the function that needs it.
 """
@@ -17,7 +17,7 @@ import xarray as xr
 from anndata import AnnData
 from numpy.typing import NDArray
 from spatialdata import SpatialData, read_zarr
-from spatialdata.models import Labels2DModel, ShapesModel, TableModel
+from spatialdata.models import ShapesModel, TableModel
 from spatialdata.transformations import Affine, Identity, get_transformation, set_transformation
 
 from postseg._support import ownership
@@ -51,41 +51,45 @@ def shapes_element(gdf: "gpd.GeoDataFrame", systems: Systems = IDENTITY) -> "gpd
 
 
 def labels_element(
-    image: "da.Array",
-    name: str,
-    systems: Systems = IDENTITY,
-    scale_factors: Sequence[int] | None = None,
+    levels: Sequence["da.Array"], name: str, systems: Systems = IDENTITY
 ) -> "xr.DataArray | xr.DataTree":
-    """Wrap a label image as a SpatialData labels element.
+    """Wrap a label image, or a pyramid of it, as a SpatialData labels element.
 
     Parameters
     ----------
-    image : dask.array.Array, shape (rows, columns)
-        Integer labels, 0 is background. Stays lazy.
+    levels : sequence of dask.array.Array, shape (rows, columns)
+        Integer labels, 0 is background: the image, and smaller ones of it, each smaller than the
+        one before. They stay lazy.
     name : str
         Name of the element.
     systems : Systems
-        Its maps to the coordinate systems.
-    scale_factors : sequence of int, optional
-        Build a pyramid: each level so many times smaller than the one before.
+        The maps of the first level to the coordinate systems.
 
     Returns
     -------
     xarray.DataArray or xarray.DataTree
-        The element, with dims ``("y", "x")``; a tree where there are scale factors.
+        The element, with dims ``("y", "x")``; a tree where there are several levels.
     """
-    if 0 in image.shape:  # spatialdata cannot parse an image without pixels
-        empty = xr.DataArray(image, dims=("y", "x"), name=name)
-        set_transformation(empty, _transformations(systems), set_all=True)
-        return empty
-    element = Labels2DModel.parse(
-        image,
-        dims=("y", "x"),
-        transformations=_transformations(systems),
-        scale_factors=scale_factors,
-    )
-    element.name = name
+    whole = levels[0].shape
+    images = [_with_centres(level, whole) for level in levels]
+    element: xr.DataArray | xr.DataTree
+    if len(images) == 1:
+        element = images[0].rename(name)
+    else:
+        # by hand, since Labels2DModel.parse computes each level from the one above
+        scales = {f"scale{i}": image.to_dataset() for i, image in enumerate(images)}
+        element = xr.DataTree.from_dict(scales, name=name)
+    set_transformation(element, _transformations(systems), set_all=True)
     return element
+
+
+def _with_centres(level: "da.Array", whole: tuple[int, int]) -> xr.DataArray:
+    """A level of a pyramid, with the centres of its pixels in those of the first level."""
+    centres = {}
+    for axis, n, size in zip(("y", "x"), level.shape, whole, strict=True):
+        if n:
+            centres[axis] = np.linspace(0, size, n, endpoint=False) + size / n / 2
+    return xr.DataArray(level, centres, dims=("y", "x"), name="image")
 
 
 def table_element(
