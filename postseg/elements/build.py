@@ -4,7 +4,6 @@ The import takes seconds, so other modules import this one inside the function t
 """
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -22,9 +21,9 @@ from spatialdata.transformations import Affine, Identity, get_transformation, se
 
 from postseg._support import ownership
 from postseg._support.atomic import replacing
-from postseg._support.progress import of_dask
 from postseg._support.reading import reading
 from postseg._support.safe_zarr import check_folder
+from postseg.elements.writing import write_elements
 from postseg.geometry.placement import IDENTITY, Systems
 
 if TYPE_CHECKING:
@@ -187,14 +186,8 @@ def write_store(
     """
     sdata = spatialdata(labels, shapes, tables or {})
     with replacing(path, overwrite, store=True) as part:
-        with of_dask("Writing", sum(map(_n_chunks, labels.values())), "store-map"):
-            sdata.write(part, update_sdata_path=False)
+        write_elements(sdata, part)
         ownership.mark(part)
-
-
-def _n_chunks(labels: "xr.DataArray | xr.DataTree") -> int:
-    scales = [labels] if isinstance(labels, xr.DataArray) else labels.leaves
-    return sum(math.prod(map(len, scale.chunksizes.values())) for scale in scales)
 
 
 def maps_to_systems(element: Any) -> dict[str, NDArray[np.float64]]:

@@ -1,8 +1,10 @@
 """Pyramids of labels: built by hand, and in everything what SpatialData itself would have made."""
 
 import copy
+import json
 import pickle
 
+import dask.array as da
 import numpy as np
 import pytest
 import spatialdata as sd
@@ -11,7 +13,9 @@ from numpy.testing import assert_array_equal
 from spatialdata.models import Labels2DModel
 from spatialdata.transformations import get_transformation
 
+from postseg._support.progress import shown_by
 from postseg.elements.build import labels_element, write_store
+from postseg.elements.writing import write_elements
 from postseg.geometry.placement import Systems
 from postseg.raster.enlarge import resize_lazily
 from postseg.raster.pyramid import pyramid_shapes
@@ -118,3 +122,59 @@ def test_a_store_gives_it_back(factors, tmp_path):
             matrix = transformation.to_affine_matrix(("x", "y"), ("x", "y"))
             expected = other.attrs["transform"][name].to_affine_matrix(("x", "y"), ("x", "y"))
             assert_array_equal(matrix, expected)
+
+
+@pytest.mark.parametrize("factors", FACTORS)
+def test_its_metadata_are_those_that_spatialdata_writes(factors, tmp_path):
+    element = made(factors)
+    sdata = sd.SpatialData(labels={"cells": element}, attrs={"from": "a scanner"})
+    sdata.write(tmp_path / "theirs.zarr", update_sdata_path=False)
+    write_elements(sdata, tmp_path / "mine.zarr")
+    assert sdata["cells"] is element
+    assert sdata.path is None
+
+    def metadata(store):
+        files = (tmp_path / store).rglob("zarr.json")
+        return {str(f.relative_to(tmp_path / store)): json.loads(f.read_text()) for f in files}
+
+    mine, theirs = metadata("mine.zarr"), metadata("theirs.zarr")
+    ome = theirs["labels/cells/zarr.json"]["attributes"]["ome"]
+    ome.setdefault("image-label", {"version": "0.5"})  # SpatialData 0.7 forgets it of pyramids
+    assert mine == theirs
+
+
+@pytest.mark.parametrize("factors", [[], [2]])
+def test_writing_computes_every_chunk_once_and_stores_none_without_cells(factors, tmp_path):
+    computed = []
+
+    def note(block, block_info=None):
+        computed.append((block_info[0]["shape"], block_info[0]["chunk-location"]))
+        return block
+
+    image = np.zeros((40, 60), np.int32)
+    image[:10, :10] = 3
+    levels = [
+        da.from_array(image[::step, ::step], chunks=10).map_blocks(
+            note, meta=np.empty((0, 0), np.int32)
+        )
+        for step in np.cumprod([1, *factors])
+    ]
+    write_store(tmp_path / "s.zarr", {"cells": labels_element(levels, "cells")}, {})
+    assert len(computed) == len(set(computed)) == sum(level.npartitions for level in levels)
+    for i in range(len(levels)):
+        folder = tmp_path / f"s.zarr/labels/cells/s{i}"
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        assert sorted(path.relative_to(folder).as_posix() for path in files) == [
+            "c/0/0",
+            "zarr.json",
+        ]
+    assert_array_equal(scales(sd.read_zarr(tmp_path / "s.zarr")["cells"])[0], image)
+
+
+@pytest.mark.parametrize("factors", [[], [2]])
+def test_progress_counts_the_chunks_of_all_levels(factors, tmp_path):
+    shown = []
+    with shown_by(lambda text, part: shown.append((text, part))):
+        write_store(tmp_path / "s.zarr", {"cells": made(factors, chunks=(21, 36))}, {})
+    total = 5 if factors else 4
+    assert shown == [("Writing", pytest.approx(i / total)) for i in range(total + 1)]
