@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from fractions import Fraction
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
 import numpy as np
 import pandas as pd
@@ -57,7 +57,6 @@ from postseg.raster.sources import files_behind
 from postseg.results import MADE, Held, Turn
 
 if TYPE_CHECKING:
-    import dask.array as da
     import geopandas as gpd
     import shapely
     import xarray as xr
@@ -456,14 +455,20 @@ class PostSegmentation:
             are computed.
         """
         from postseg.elements import build
-        from postseg.raster.enlarge import enlarge_lazily
+        from postseg.raster.enlarge import resize_lazily
+        from postseg.raster.pyramid import pyramid_shapes
 
         with self._step():
             masks = self._masks_now()
-            enlarged = enlarge_lazily(masks, self.factor_rescale)
-            systems = self._placement().systems
-            labels_model = build.labels_element(enlarged, self.label_name, systems, scale_factors)
-            self._hold(labels_model=labels_model)
+            placement = self._placement()
+            shape, systems = placement.shape, placement.systems
+            if not enlarge:
+                shape, systems = placement.mask_shape, placement.mask_systems
+            levels = resize_lazily(masks, pyramid_shapes(shape, scale_factors or ()))
+            labels_model = build.labels_element(levels, self.label_name, systems)
+            # nobody chose its levels, so that it may be given some where it is handed over
+            plain = levels[0].name if scale_factors is None else None
+            self._hold(labels_model=labels_model, plain_labels=plain)
             return masks, labels_model
 
     def filter_cell_by_regionprops(self, seg_masks: Any, **thresholds: Any) -> LabelImage:
@@ -654,7 +659,7 @@ class PostSegmentation:
         """
         from postseg.elements import build
 
-        return build.spatialdata(*self._elements())
+        return build.spatialdata(*self._handed_over())
 
     def add_to(self, sdata: SpatialData) -> SpatialData:
         """Add labels, shapes and table to a SpatialData object, all or none, and return it.
@@ -683,7 +688,7 @@ class PostSegmentation:
             if others:
                 rasters = [name for name in others if name in {**sdata.images, **sdata.labels}]
                 warnings.warn(_unrelated(others, [*rasters, "image"][0]), stacklevel=2)
-        labels, shapes, tables = self._elements()
+        labels, shapes, tables = self._handed_over()
         build.add_elements(sdata, {**labels, **shapes, **tables})
         return sdata
 
@@ -708,7 +713,7 @@ class PostSegmentation:
         from postseg.elements import build
 
         check_target(path, overwrite, store=True, inputs=files_behind(self.input_masks, self.masks))
-        made = self._elements()
+        made = self._handed_over()
         with warnings.catch_warnings():
             # anndata announces its next default at every table
             warnings.filterwarnings("ignore", "zarr v3 autosharding")
@@ -748,6 +753,7 @@ class PostSegmentation:
             Without masks, and where no cell is left.
         """
         from postseg.files import export
+        from postseg.raster.enlarge import resize_lazily
 
         if export.FORMATS[export.format_of(path)].write is None:
             self.write(path, overwrite)
@@ -757,7 +763,7 @@ class PostSegmentation:
             self._elements()
             placement = self._placement()
             cells = export.Cells(
-                labels=cast("da.Array", as_label_image(self.labels_model)),
+                labels=resize_lazily(self._masks_now(), [placement.shape])[0],
                 shapes=self.shapes_model,
                 to_image=placement.shape_systems[IMAGE],
                 regions=self._audit(),
@@ -1207,6 +1213,21 @@ class PostSegmentation:
             {self.shape_name: self.shapes_model},
             {f"{self.label_name}_table": self.table},
         )
+
+    def _handed_over(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        """`_elements`, large labels with a pyramid if nobody chose its levels."""
+        from postseg.elements import build
+        from postseg.raster.enlarge import resize_lazily
+        from postseg.raster.pyramid import default_factors, pyramid_shapes
+
+        labels, shapes, tables = self._elements()
+        ((name, element),) = labels.items()
+        pixels = getattr(element, "data", None)
+        if is_lazy(pixels) and pixels.name == self._held.plain_labels:
+            smaller = pyramid_shapes(pixels.shape, default_factors(pixels.shape))[1:]
+            levels = [pixels, *resize_lazily(self._masks_now(), smaller)]
+            labels = {name: build.labels_element(levels, name, build.maps_to_systems(element))}
+        return labels, shapes, tables
 
     def _filter(self, input_masks: LabelImage) -> LabelImage:
         """What the filter makes of the input masks, the filter of a subclass's own too."""

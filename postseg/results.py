@@ -45,6 +45,8 @@ class Held(NamedTuple):
         What is added to y after mirroring them, once it is known.
     gdf_polygons, shapes_model, labels_model, table
         What was made of them.
+    plain_labels : str or None
+        The name of the labels' dask array, where they were made without a word on a pyramid.
     last : FilterRun or None
         The last filter run, of these masks or of any other image.
     filter_report, regions
@@ -63,6 +65,7 @@ class Held(NamedTuple):
     shapes_model: gpd.GeoDataFrame | None = None
     labels_model: xr.DataArray | xr.DataTree | None = None
     table: AnnData | None = None
+    plain_labels: str | None = None
     last: FilterRun | None = None
     filter_report: FilterReport | None = None
     regions: pd.DataFrame | None = None

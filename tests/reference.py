@@ -4,6 +4,9 @@ Nothing here imports postseg, so an agreement of the two is evidence. Masks are 
 nonnegative integers (or booleans) of any dtype and memory order.
 """
 
+from fractions import Fraction
+from math import floor
+
 import numpy as np
 import pandas as pd
 from scipy.ndimage import find_objects
@@ -160,6 +163,15 @@ def shapes(masks, factor=1):
     mirrored = {source: ring * (1, -1) for source, ring in outlines(masks, factor).items()}
     lowest = min((ring[:, 1].min() for ring in mirrored.values()), default=0)
     return {source: ring - (0, min(lowest, 0)) for source, ring in mirrored.items()}
+
+
+def resize_exactly(masks, shape):
+    """Nearest neighbour, in fractions: each pixel shows the one that its centre lies in."""
+    rows, columns = (
+        [floor((pixel + Fraction(1, 2)) * n / m) for pixel in range(m)]
+        for n, m in zip(masks.shape, shape, strict=True)
+    )
+    return np.array([[masks[row, column] for column in columns] for row in rows])
 
 
 def enlarge(masks, factor=1):

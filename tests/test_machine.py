@@ -11,7 +11,6 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-import xarray as xr
 from drawing import OFF
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -173,8 +172,7 @@ class Use(RuleBasedStateMachine):
     def go_on_with_a_copy(self, how):
         if how == "deepcopy":
             self.post = copy.deepcopy(self.post)
-        elif not isinstance(self.post.labels_model, xr.DataTree):
-            # spatialdata builds the levels of a pyramid by a function that pickle cannot name
+        else:
             self.post = pickle.loads(pickle.dumps(self.post))
 
     # ---- what holds

@@ -146,16 +146,20 @@ def first_stopping_after(stop, low, high, column):
 
 
 @kernel
-def paint_window(bounds, start, stop, value, left, out):
-    """Write `value` of runs into `out`, the window of the image that begins at column `left`.
+def paint_window(first, last, start, stop, value, left, columns, out):
+    """Write `value` of runs into `out`, a window of the image, of its size or resized.
 
-    Its row r holds the runs ``bounds[r]:bounds[r + 1]``, of which only those within are visited.
+    Row r of it shows the runs ``first[r]:last[r]``, of which only those within are visited. Their
+    pixels from the column `left` on are shown by ``columns[0]:columns[1]`` of it, ...
     """
-    height, width = out.shape
-    for r in range(height):
-        end = bounds[r + 1]
-        i = first_stopping_after(stop, bounds[r], end, left)
-        while i < end and start[i] < left + width:
+    end = left + columns.size - 1
+    for r in range(out.shape[0]):
+        if r > 0 and first[r] == first[r - 1] and last[r] == last[r - 1]:
+            out[r] = out[r - 1]
+            continue
+        i = first_stopping_after(stop, first[r], last[r], left)
+        while i < last[r] and start[i] < end:
             if value[i] != 0:
-                out[r, max(start[i] - left, 0) : min(stop[i] - left, width)] = value[i]
+                begin, until = max(start[i], left) - left, min(stop[i], end) - left
+                out[r, columns[begin] : columns[until]] = value[i]
             i += 1

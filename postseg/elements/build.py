@@ -1,10 +1,9 @@
-"""SpatialData elements: build, write and read them. The only module that imports spatialdata.
+"""SpatialData elements: build, write and read them. No module outside imports spatialdata.
 
 The import takes seconds, so other modules import this one inside the function that needs it.
 """
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -17,14 +16,14 @@ import xarray as xr
 from anndata import AnnData
 from numpy.typing import NDArray
 from spatialdata import SpatialData, read_zarr
-from spatialdata.models import Labels2DModel, ShapesModel, TableModel
+from spatialdata.models import ShapesModel, TableModel
 from spatialdata.transformations import Affine, Identity, get_transformation, set_transformation
 
 from postseg._support import ownership
 from postseg._support.atomic import replacing
-from postseg._support.progress import of_dask
 from postseg._support.reading import reading
 from postseg._support.safe_zarr import check_folder
+from postseg.elements.writing import write_elements
 from postseg.geometry.placement import GLOBAL, IMAGE, Matrix, Reference, area_scale
 from postseg.raster.label_image import LabelImage
 
@@ -58,41 +57,45 @@ def shapes_element(
 
 
 def labels_element(
-    image: "da.Array",
-    name: str,
-    systems: Mapping[str, Matrix] = _ALONE,
-    scale_factors: Sequence[int] | None = None,
+    levels: Sequence["da.Array"], name: str, systems: Mapping[str, Matrix] = _ALONE
 ) -> "xr.DataArray | xr.DataTree":
-    """Wrap a label image as a SpatialData labels element.
+    """Wrap a label image, or a pyramid of it, as a SpatialData labels element.
 
     Parameters
     ----------
-    image : dask.array.Array, shape (rows, columns)
-        Integer labels, 0 is background. Stays lazy.
+    levels : sequence of dask.array.Array, shape (rows, columns)
+        Integer labels, 0 is background: the image, and smaller ones of it, each smaller than the
+        one before. They stay lazy.
     name : str
         Name of the element.
     systems : mapping of str to (3, 3) array
-        Its maps to the coordinate systems, by name.
-    scale_factors : sequence of int, optional
-        Build a pyramid: each level so many times smaller than the one before.
+        The maps of the first level to the coordinate systems, by name.
 
     Returns
     -------
     xarray.DataArray or xarray.DataTree
-        The element, with dims ``("y", "x")``; a tree where there are scale factors.
+        The element, with dims ``("y", "x")``; a tree where there are several levels.
     """
-    if 0 in image.shape:  # spatialdata cannot parse an image without pixels
-        empty = xr.DataArray(image, dims=("y", "x"), name=name)
-        set_transformation(empty, _transformations(systems), set_all=True)
-        return empty
-    element = Labels2DModel.parse(
-        image,
-        dims=("y", "x"),
-        transformations=_transformations(systems),
-        scale_factors=scale_factors,
-    )
-    element.name = name
+    whole = levels[0].shape
+    images = [_with_centres(level, whole) for level in levels]
+    element: xr.DataArray | xr.DataTree
+    if len(images) == 1:
+        element = images[0].rename(name)
+    else:
+        # by hand, since Labels2DModel.parse computes each level from the one above
+        scales = {f"scale{i}": image.to_dataset() for i, image in enumerate(images)}
+        element = xr.DataTree.from_dict(scales, name=name)
+    set_transformation(element, _transformations(systems), set_all=True)
     return element
+
+
+def _with_centres(level: "da.Array", whole: tuple[int, int]) -> xr.DataArray:
+    """A level of a pyramid, with the centres of its pixels in those of the first level."""
+    centres = {}
+    for axis, n, size in zip(("y", "x"), level.shape, whole, strict=True):
+        if n:
+            centres[axis] = np.linspace(0, size, n, endpoint=False) + size / n / 2
+    return xr.DataArray(level, centres, dims=("y", "x"), name="image")
 
 
 def table_element(
@@ -190,14 +193,8 @@ def write_store(
     """
     sdata = spatialdata(labels, shapes, tables or {})
     with replacing(path, overwrite, store=True) as part:
-        with of_dask("Writing", sum(map(_n_chunks, labels.values())), "store-map"):
-            sdata.write(part, update_sdata_path=False)
+        write_elements(sdata, part)
         ownership.mark(part)
-
-
-def _n_chunks(labels: "xr.DataArray | xr.DataTree") -> int:
-    scales = [labels] if isinstance(labels, xr.DataArray) else labels.leaves
-    return sum(math.prod(map(len, scale.chunksizes.values())) for scale in scales)
 
 
 def reference_of(element: Any) -> Reference | None:
@@ -229,10 +226,9 @@ def reference_of(element: Any) -> Reference | None:
     return Reference((finest.sizes["y"], finest.sizes["x"]), systems)
 
 
-def blank(shape: tuple[int, int]) -> xr.DataArray:
+def blank(shape: tuple[int, int]) -> "xr.DataArray | xr.DataTree":
     """An image element without content, whose pixels are those of ``"global"``: a reference."""
-    pixels = da.zeros(shape, np.uint8)
-    return Labels2DModel.parse(pixels, dims=("y", "x"), transformations={GLOBAL: Identity()})
+    return labels_element([da.zeros(shape, dtype=np.uint8)], "blank")
 
 
 def only_in_global(sdata: SpatialData) -> list[str]:

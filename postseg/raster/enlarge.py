@@ -1,8 +1,10 @@
-"""Enlarge a label image to full resolution, lazily."""
+"""Resize a label image to full resolution and to the levels of a pyramid, lazily."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import dask.array as da
 import numpy as np
@@ -10,18 +12,20 @@ from dask.array.core import normalize_chunks
 from dask.delayed import delayed
 from numpy.typing import NDArray
 
-from postseg.raster.chunked import Place, by_place, check_shape, is_painted
+from postseg.raster.chunked import Chunks, Place, by_place, check_shape, repaint, runs_behind
 from postseg.raster.label_image import LabelImage, as_block, is_lazy, place_of, rows_per_block
+from postseg.raster.nearest import Shape, first_showing, shown
 
-_CHUNK = 2048  # full-resolution pixels a side: 16 MB of int32
+_CHUNK = 2048  # pixels a side: 16 MB of int32
 _MAX_ID = np.iinfo(np.int32).max
 
 
-def enlarge_lazily(masks: LabelImage, factor: int) -> da.Array:
-    """Turn every pixel into a block of `factor` x `factor` pixels (0 or 1: as it is), as int32.
+def resize_lazily(masks: LabelImage, shapes: Sequence[Shape]) -> list[da.Array]:
+    """Resize `masks` to each of `shapes`, all straight from the masks, as int32.
 
-    Nearest neighbour, the values of ``skimage.transform.resize(order=0)``. Nothing is computed
-    before a chunk is asked for, and only its part of `masks` is read then.
+    Nearest neighbour, see `nearest`. Nothing is computed before a chunk is asked for, and only its
+    part of `masks` is read then. All chunks but the last are of one size, as Zarr wants them: 2048
+    pixels a side, less where those of lazy masks are smaller.
 
     Raises
     ------
@@ -29,24 +33,95 @@ def enlarge_lazily(masks: LabelImage, factor: int) -> da.Array:
         When a label exceeds int32. Of lazy masks, when the chunk is computed, as for all that is
         no label: see `as_block`.
     """
-    factor = max(1, factor)
     if is_lazy(masks):
-        ids = masks if is_painted(masks) else by_place(_ids, masks, masks.chunks, np.int32)
-    else:  # not da.from_array(masks), which copies an array in memory
-        if not np.can_cast(masks.dtype, np.int32):
-            step = rows_per_block(masks)
-            for first in range(0, masks.shape[0], step):
-                _check_ids(masks[first : first + step], first, 0)
-        window = normalize_chunks(max(1, _CHUNK // factor), masks.shape)
-        source = delayed(masks, pure=False, traverse=False)
-        ids = by_place(_window, source, window, np.int32)
-    chunks = tuple(tuple(factor * n for n in sizes) for sizes in ids.chunks)
-    return da.map_blocks(enlarge, ids, factor, dtype=np.int32, chunks=chunks)
+        runs = runs_behind(masks)
+        if runs is not None:
+            return [repaint(runs, masks.shape, shape, _chunks(shape)) for shape in shapes]
+        ids = by_place(_ids, masks, masks.chunks, np.int32)
+        return [_resize_chunks(ids, shape) for shape in shapes]
+    if not np.can_cast(masks.dtype, np.int32):
+        step = rows_per_block(masks)
+        for first in range(0, masks.shape[0], step):
+            _check_ids(masks[first : first + step], first, 0)
+    # one for all shapes, and not da.from_array(masks), which copies an array in memory
+    source = delayed(masks, pure=False, traverse=False)
+    return [
+        by_place(partial(_resize_part, shape=shape), source, _chunks(shape), np.int32)
+        for shape in shapes
+    ]
 
 
-def _window(masks: NDArray[Any], place: Place) -> NDArray[np.int32]:
-    """One chunk of an array in memory, which is checked."""
-    return masks[place].astype(np.int32, copy=False)
+def _chunks(shape: Shape) -> Chunks:
+    rows, columns = normalize_chunks(_CHUNK, shape)
+    return rows, columns
+
+
+def _resize_chunks(ids: da.Array, shape: Shape) -> da.Array:
+    """Resize what is lazy: chunk by chunk, and only then put together to squares.
+
+    So a level of a pyramid never has all of its masks in memory, only what it shows of them.
+    """
+    if 0 in shape:
+        return da.zeros(shape, dtype=np.int32)
+    rows, columns = map(_plan, ids.chunks, shape)
+    cut = rows.cut, columns.cut
+    if cut != ids.chunks:
+        ids = ids.rechunk(cut, method="tasks")
+    task = partial(_resize_chunk, whole=ids.shape, shape=shape)
+    parts = by_place(task, ids, cut, np.int32, made=(rows.made, columns.made))
+    squares = normalize_chunks((rows.square, columns.square), shape)
+    return parts if parts.chunks == squares else parts.rechunk(squares, method="tasks")
+
+
+class _Plan(NamedTuple):
+    """Sizes along one side: of chunks of the masks, of what each becomes, and of the squares."""
+
+    cut: tuple[int, ...]
+    made: tuple[int, ...]
+    square: int
+
+
+def _plan(sizes: tuple[int, ...], m: int) -> _Plan:
+    n = sum(sizes)
+    step = max(1, _CHUNK * n // m)  # large chunks are cut before they are enlarged
+    cut = tuple(min(step, size - first) for size in sizes for first in range(0, size, step))
+    made = np.diff(first_showing(np.cumsum([0, *cut]), n, m)).tolist()
+    return _Plan(cut, tuple(made), min(_CHUNK, -(-max(sizes) * max(n, m) // n)))
+
+
+def _resize_chunk(
+    block: NDArray[np.int32], place: Place, whole: Shape, shape: Shape
+) -> NDArray[np.int32]:
+    """What one chunk becomes; where it lies in the masks, as a `whole`."""
+    rows, columns = (
+        shown(np.arange(*first_showing(np.array([part.start, part.stop]), n, m)), n, m) - part.start
+        for part, n, m in zip(place, whole, shape, strict=True)
+    )
+    return _take(block, rows, columns)
+
+
+def _resize_part(masks: NDArray[Any], place: Place, shape: Shape) -> NDArray[np.int32]:
+    """One chunk of what masks in memory, which are checked, become."""
+    rows, columns = (
+        shown(np.arange(part.start, part.stop), n, m)
+        for part, n, m in zip(place, masks.shape, shape, strict=True)
+    )
+    return _take(masks, rows, columns)
+
+
+def _take(
+    block: NDArray[Any], rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> NDArray[np.int32]:
+    """The pixels at the crossings of ascending rows and columns."""
+    if not rows.size or not columns.size:
+        return np.zeros((rows.size, columns.size), np.int32)
+    window = block[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    if window.shape == (rows.size, columns.size):  # as it is, which is often: no copy
+        return window.astype(np.int32, copy=False)
+    if window.size > rows.size * columns.size:  # of a coarse level: all of the masks
+        return block[np.ix_(rows, columns)].astype(np.int32, copy=False)
+    window = window.astype(np.int32, copy=False).take(columns - columns[0], axis=1)
+    return window.take(rows - rows[0], axis=0)
 
 
 def _ids(block: NDArray[Any], place: Place) -> NDArray[np.int32]:
@@ -66,10 +141,3 @@ def _check_ids(block: NDArray[Any], first_row: int, first_col: int) -> NDArray[A
             "element; filter first (process_masks_to_shapes), which renumbers the cells."
         )
     return block
-
-
-def enlarge(block: NDArray[np.int32], factor: int) -> NDArray[np.int32]:
-    """Enlarge one chunk."""
-    if factor == 1:
-        return block  # as it is often: no copy
-    return block.repeat(factor, axis=0).repeat(factor, axis=1)

@@ -125,7 +125,7 @@ def test_the_labels_of_a_store_without_an_audit_are_filtered_for_it(folder):
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        labels = labels_element(da.from_array(MASKS.astype(np.int32)), "nuclei")
+        labels = labels_element([da.from_array(MASKS.astype(np.int32))], "nuclei")
         write_store("other.zarr", {"nuclei": labels}, {})
     said = succeed("other.zarr", "-o", "r.html")
     post = PostSegmentation(MASKS, verbose=False)

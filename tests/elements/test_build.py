@@ -28,7 +28,7 @@ def image():
 
 @pytest.fixture
 def labels(image):
-    return labels_element(da.from_array(image, chunks=16), "cells")
+    return labels_element([da.from_array(image, chunks=16)], "cells")
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_labels_element_is_lazy():
         raise AssertionError("computed")
 
     lazy = da.map_blocks(explode, da.zeros((20, 30), np.int32), dtype=np.int32)
-    element = labels_element(lazy, "cells")
+    element = labels_element([lazy], "cells")
     Labels2DModel().validate(element)
     assert element.name == "cells"
     assert element.dims == ("y", "x")
@@ -180,7 +180,7 @@ def block(*args, **kwargs):
 {place} = block
 polygon = geopandas.GeoSeries.from_wkt(["POLYGON ((0 0, 1 0, 1 1, 0 0))"])
 shapes = shapes_element(geopandas.GeoDataFrame(geometry=polygon))
-labels = labels_element(da.ones((8, 8), dtype="int32"), "new")
+labels = labels_element([da.ones((8, 8), dtype="int32")], "new")
 write_store("s.zarr", {{"new": labels}}, {{"new_shapes": shapes}}, overwrite=True)
 """
 

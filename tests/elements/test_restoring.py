@@ -375,7 +375,9 @@ def chunked(tmp_path_factory):
     masks = np.zeros((200, 240), int)
     masks[60:160, 80:200] = tissue()
     path = tmp_path_factory.mktemp("chunked") / "s.zarr"
-    post = written(path, da.from_array(masks, chunks=(40, 40)), factor=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("postseg.raster.enlarge._CHUNK", 80)
+        post = written(path, da.from_array(masks, chunks=(40, 40)), factor=2)
     return path, post
 
 
@@ -401,7 +403,8 @@ def test_a_missing_chunk_is_named(tmp_path, chunked, monkeypatch, in_memory):
             restore(path)
 
 
-def test_a_part_of_a_cell_is_missed_whatever_test_it_passes(tmp_path):
+def test_a_part_of_a_cell_is_missed_whatever_test_it_passes(tmp_path, monkeypatch):
+    monkeypatch.setattr("postseg.raster.enlarge._CHUNK", 25)
     masks = np.ones((40, 50), int)
     path = tmp_path / "s.zarr"
     PostSegmentation(

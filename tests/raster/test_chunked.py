@@ -7,6 +7,7 @@ import signal
 import dask.array as da
 import numpy as np
 import pytest
+import reference
 import xarray as xr
 import zarr
 from dask.callbacks import Callback
@@ -15,10 +16,12 @@ from distributed import Client, LocalCluster
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
+from spatialdata import read_zarr
 
 from postseg import PostSegmentation, filter_cell_by_regionprops, measure_regions
 from postseg._support import threads as parallel
 from postseg._support.progress import shown_by
+from postseg.elements.build import write_store
 from postseg.raster.chunked import plan
 from postseg.raster.images import encode, last_row, paint
 
@@ -85,7 +88,6 @@ def test_masks_keep_the_chunks_of_the_input():
     masks, _, _ = post.process_masks_to_shapes()
     assert masks.chunks == ((32, 32, 6), (40, 40, 10))
     assert masks.dtype == np.int32
-    assert post.process_labels()[1].data.chunks == masks.chunks
 
 
 def test_the_image_is_read_once():
@@ -235,6 +237,27 @@ cluster_warnings = pytest.mark.filterwarnings("ignore::ResourceWarning")
 @cluster_warnings
 def test_a_cluster_gives_the_result_in_memory(client):
     assert_same(results(IMAGE), results(da.from_array(IMAGE, chunks=(32, 40))))
+
+
+@cluster_warnings
+@pytest.mark.parametrize("filtered", [True, False])
+def test_labels_of_masks_on_a_cluster_are_written(client, tmp_path, filtered):
+    post = PostSegmentation(
+        da.from_array(IMAGE % 100, chunks=(32, 40)).persist(),
+        2,
+        filter_config=LOOSE,
+        verbose=False,
+    )
+    if filtered:
+        post.process_masks_to_shapes()
+    _, labels = post.process_labels(scale_factors=[2, 2])
+    write_store(tmp_path / "s.zarr", {"cells": labels}, {})
+    again = read_zarr(tmp_path / "s.zarr")["cells"]
+    expected = np.asarray(post.masks)
+    for i, factor in enumerate([2, 1, 0.5]):
+        shape = [int(factor * side) for side in IMAGE.shape]
+        level = reference.resize_exactly(expected, shape)
+        np.testing.assert_array_equal(again[f"scale{i}"]["image"], level)
 
 
 @cluster_warnings

@@ -1,17 +1,27 @@
 """Labels at full resolution: nearest neighbour, int32, and nothing computed before it is asked."""
 
+import pickle
 import tracemalloc
 
 import dask.array as da
 import numpy as np
 import pytest
+import reference
+from dask.array.core import normalize_chunks
+from dask.highlevelgraph import HighLevelGraph
 from drawing import OFF, draw
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from skimage.transform import resize
 from spatialdata.models import Labels2DModel
 from spatialdata.transformations import get_transformation
+from strategies import canvases, encodings
 
 from postseg import PostSegmentation
+from postseg.raster.enlarge import resize_lazily
+from postseg.raster.images import encode, paint
+from postseg.raster.runs import Runs
 
 
 def enlarged(masks, factor):
@@ -64,19 +74,126 @@ def test_the_masks_returned_are_the_masks_not_enlarged():
     assert post.labels_model is labels
 
 
-def test_chunks_are_whole_blocks_of_pixels():
+def test_a_block_may_lie_across_chunks():
     masks = np.random.default_rng(0).integers(0, 9, (3000, 10))
     labels = enlarged(masks, 3)
-    assert len(labels.data.chunks[0]) > 1
-    assert sum(labels.data.chunks[0]) == 9000
-    assert all(size % 3 == 0 for sizes in labels.data.chunks for size in sizes)
+    assert labels.data.chunks == ((2048, 2048, 2048, 2048, 808), (30,))
     assert_array_equal(labels, masks.repeat(3, axis=0).repeat(3, axis=1))
 
 
-@pytest.mark.parametrize("factor", [1, 7, 100])
-def test_a_chunk_is_at_most_2048_pixels_wide(factor):
-    labels = enlarged(np.broadcast_to(np.uint16(1), (5000, 3)), factor)
-    assert 2048 - factor < max(labels.data.chunks[0]) <= 2048
+@pytest.mark.parametrize(
+    ("chunks", "shape", "expected"),
+    [
+        ((512, 512), (32768, 32768), (2048, 2048)),
+        ((512, 512), (8192, 8192), (512, 512)),
+        ((512, 512), (1000, 999), (512, 512)),
+        ((4096, 300), (8192, 8192), (2048, 300)),
+        ((5000, 5000), (9001, 8193), (2048, 2048)),
+        (((1000, 7192), (8000, 192)), (8192, 8192), (2048, 2048)),
+        (((100, 500, 7592), 8192), (4096, 4096), (2048, 2048)),
+    ],
+)
+def test_chunks_are_of_one_size_but_the_last(chunks, shape, expected):
+    lazy = da.zeros((8192, 8192), dtype=np.int32, chunks=chunks)
+    assert resize_lazily(lazy, [shape])[0].chunks == normalize_chunks(expected, shape)
+
+
+def chunkings(length):
+    cuts = st.sets(st.integers(1, max(1, length - 1)), max_size=4).map(sorted)
+    return cuts.map(lambda cut: tuple(np.diff([0, *cut, length]).tolist()) if length > 1 else (1,))
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data(), kind=st.sampled_from(["in memory", "lazy", "painted", "computed"]))
+def test_any_shape_from_masks_of_any_kind_is_that_of_the_oracle(data, kind):
+    dtypes = ["?", "u1", "i1", "u2", ">u2", "i4", ">i4"]
+    image = data.draw(encodings(data.draw(canvases(14)), dtypes))
+    if data.draw(st.booleans()) and image.max() < 100:
+        image = image.astype(data.draw(st.sampled_from(["u4", ">i8", "u8", "f4"])))
+    masks = image
+    if kind != "in memory":
+        chunks = tuple(data.draw(chunkings(length)) for length in image.shape)
+        masks = da.from_array(image, chunks=chunks)
+    if kind in ("painted", "computed"):
+        runs = encode(image)
+        masks = paint(runs, runs.label, chunks)
+    if kind == "computed":
+        masks = masks.persist(scheduler="synchronous")
+    shapes = data.draw(st.lists(st.tuples(*[st.integers(1, 40)] * 2), min_size=1, max_size=3))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("postseg.raster.enlarge._CHUNK", data.draw(st.integers(1, 45)))
+        levels = resize_lazily(masks, shapes)
+    for level, shape in zip(levels, shapes, strict=True):
+        assert level.shape == shape
+        assert level.dtype == np.int32
+        assert all(len({*sizes[:-1]} | {max(sizes)}) == 1 for sizes in level.chunks)
+        found = level.compute(scheduler="synchronous")
+        assert found.dtype == np.int32
+        assert_array_equal(found, reference.resize_exactly(image, shape))
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_levels_of_a_pyramid_come_from_the_masks(lazy):
+    masks = np.arange(1, 36 * 37 + 1).reshape(36, 37)
+    post = PostSegmentation(da.from_array(masks, chunks=10) if lazy else masks, 2)
+    pyramid = post.process_labels(scale_factors=[2, 3])[1]
+    levels = [pyramid[f"scale{i}"]["image"].values for i in range(3)]
+    for level, shape in zip(levels, [(72, 74), (36, 37), (12, 12)], strict=True):
+        assert_array_equal(level, reference.resize_exactly(masks, shape))
+    factors = PostSegmentation(masks).process_labels(scale_factors=[2, 2])[1]
+    from_above = reference.resize_exactly(factors["scale1"]["image"].values, (9, 9))
+    assert (factors["scale2"]["image"].values != from_above).any()  # it would be another one
+
+
+def test_a_coarse_level_has_not_all_masks_in_memory():
+    zeros = da.zeros((4096, 4096), dtype=np.int32, chunks=256).map_blocks(np.array)
+    runs = Runs(*np.zeros((3, 1), np.int32), np.ones(1, np.int32), zeros.shape)
+    for masks in (zeros, paint(runs, runs.label, zeros.chunks)):
+        level = resize_lazily(masks, [(64, 64)])[0]
+        level.compute(scheduler="synchronous")  # what is compiled and imported is not counted
+        tracemalloc.start()
+        level.compute(scheduler="synchronous")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 3e6  # of 64
+
+
+def test_all_levels_read_lazy_masks_once():
+    read = []
+
+    def note(block, block_info=None):
+        read.append(block_info[0]["chunk-location"])
+        return block
+
+    masks = da.ones((64, 64), int, chunks=16).map_blocks(note, meta=np.empty((0, 0), int))
+    levels = resize_lazily(masks, [(128, 128), (64, 64), (10, 10)])
+    assert read == []
+    da.compute(levels, scheduler="synchronous")
+    assert sorted(read) == [(i, j) for i in range(4) for j in range(4)]
+
+
+def test_masks_in_memory_are_in_the_graphs_of_all_levels_once():
+    masks = np.ones((512, 512), np.int32)
+    levels = resize_lazily(masks, [(2048, 2048), (1024, 1024), (100, 100)])
+    graph = HighLevelGraph.merge(*(level.dask for level in levels))
+    assert len(pickle.dumps(graph)) < masks.nbytes + 20_000
+
+
+def test_what_is_painted_is_painted_at_once_in_full_resolution():
+    """No chunk of the masks is made on the way."""
+    runs = encode(draw("112 .32"))
+    painted = paint(runs, runs.label, ((1, 1), (1, 2)))
+    (labels,) = resize_lazily(painted, [(4, 6)])
+    assert len(dict(labels.dask)) <= 2  # the runs, and one chunk
+    assert_array_equal(labels, draw("111122 111122 ..3322 ..3322"))
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_an_image_without_pixels_stays_one(lazy):
+    masks = np.zeros((0, 5), np.int32)
+    (level,) = resize_lazily(da.from_array(masks) if lazy else masks, [(0, 15)])
+    assert level.dtype == level.compute().dtype == np.int32
+    assert level.compute().shape == (0, 15)
 
 
 def memory_to_build(masks, factor):

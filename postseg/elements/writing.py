@@ -1,0 +1,55 @@
+"""Write a SpatialData object to a new store, its labels in about the time that Zarr takes."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+import zarr
+from spatialdata import SpatialData
+
+from postseg._support.progress import of_dask
+
+_OME_ZARR = "0.5"  # the version that SpatialData writes
+
+
+def write_elements(sdata: SpatialData, path: Path) -> None:
+    """Write all elements to a store that does not exist yet: as ``sdata.write(path)``, but faster.
+
+    Labels of one scale are handed over as a multiscale element of one, which is the same in a
+    store. Of a single array, ome-zarr 0.21 looks for all values that it has, which takes several
+    times as long as to write them.
+
+    Parameters
+    ----------
+    sdata : SpatialData
+        The elements. It is not changed.
+    path : Path
+        The store.
+    """
+    labels = {name: _as_tree(element) for name, element in sdata.labels.items()}
+    others = {name: element for kind, name, element in sdata.gen_elements() if kind != "labels"}
+    trees = SpatialData.init_from_elements({**labels, **others}, attrs=sdata.attrs)
+    with of_dask("Writing", sum(map(_n_chunks, labels.values())), "store-map"):
+        trees.write(path, update_sdata_path=False)
+    for name in labels:
+        _call_labels(zarr.open_group(path / "labels" / name, use_consolidated=False))
+
+
+def _as_tree(labels: xr.DataArray | xr.DataTree) -> xr.DataTree:
+    if isinstance(labels, xr.DataTree):
+        return labels
+    return xr.DataTree.from_dict({"scale0": labels.rename("image").to_dataset()})
+
+
+def _n_chunks(labels: xr.DataTree) -> int:
+    return sum(math.prod(map(len, scale.dataset.chunksizes.values())) for scale in labels.leaves)
+
+
+def _call_labels(group: zarr.Group) -> None:
+    """Say that an image is labels, which SpatialData 0.7 forgets of multiscale ones."""
+    metadata: Any = group.attrs["ome"]
+    if "image-label" not in metadata:
+        group.attrs["ome"] = {**metadata, "image-label": {"version": _OME_ZARR}}
