@@ -136,7 +136,7 @@ def _names(root: zarr.Group, kind: str) -> list[str]:
 def _annotations(root: zarr.Group, table: str, names: set[str]) -> AnnData | None:
     """The rows of a table that annotate one of the elements, and where these lie.
 
-    Without the rest, which may be large; of an audit of postseg only that there is one.
+    Without the rest, which may be large; of an audit of postseg only the shapes in it.
     """
     if root.get(f"{table}/uns/{_ATTRIBUTES}") is None:
         return None
@@ -152,5 +152,7 @@ def _annotations(root: zarr.Group, table: str, names: set[str]) -> AnnData | Non
     obsm = {} if points is None else {"spatial": points[chosen]}
     uns = {_ATTRIBUTES: attributes}
     if root.get(f"{table}/uns/{KEY}") is not None:
-        uns[KEY] = {}
+        shapes = (f"{table}/uns/{KEY}/{key}" for key in ("mask_shape", "image_shape"))
+        found = {place.rpartition("/")[2]: place for place in shapes if root.get(place) is not None}
+        uns[KEY] = {key: read_elem(checked(root, place)) for key, place in found.items()}
     return AnnData(obs=obs, obsm=obsm, uns=uns) if len(obs) else None

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from postseg._support.words import listing
+from postseg.verify.grid import Grid
 
 MAX_SHIFT = 0.25  # pixels; a shift common to many cells
 _MOST = 0.6  # of the cells that disagree show a pattern
@@ -29,17 +30,17 @@ def median_offset(compared: pd.DataFrame) -> NDArray[np.float64]:
     return np.median(polygons - labels, axis=0) if len(labels) else np.zeros(2)
 
 
-def max_shift(compared: pd.DataFrame, mask_pixel: float) -> float:
+def max_shift(compared: pd.DataFrame, grid: Grid) -> float:
     """Largest median offset that is right; a few cells may have one by the cut corners alone."""
     n_cells = compared["label_x"].count()
-    return max(MAX_SHIFT, mask_pixel / 4 / np.sqrt(max(1, n_cells)))
+    return max(MAX_SHIFT, grid.side / 4 / np.sqrt(max(1, n_cells))) + grid.rounding
 
 
-def are_shifted(compared: pd.DataFrame, mask_pixel: float) -> bool:
+def are_shifted(compared: pd.DataFrame, grid: Grid) -> bool:
     """Whether most polygons are off their labels by the same vector."""
     polygons, labels = _centroids(compared)
     shift = median_offset(compared)
-    far = np.hypot(*shift) > max_shift(compared, mask_pixel)
+    far = np.hypot(*shift) > max_shift(compared, grid)
     return bool(far) and _fits(polygons - shift, labels)
 
 
@@ -100,18 +101,18 @@ def of_mirrors(compared: pd.DataFrame) -> list[str]:
     return []
 
 
-def of_places(compared: pd.DataFrame, mask_pixel: float) -> list[str]:
+def of_places(compared: pd.DataFrame, grid: Grid) -> list[str]:
     """Recognise polygons that are shifted or scaled as a whole, or mapped in another affine way.
 
     Parameters
     ----------
     compared : DataFrame
         From `compare.compare`.
-    mask_pixel : float
-        Side of a mask pixel, in pixels.
+    grid : Grid
+        Of the mask pixels.
     """
-    if are_shifted(compared, mask_pixel):
-        return [_describe_shift("polygons", median_offset(compared), mask_pixel)]
+    if are_shifted(compared, grid):
+        return [_describe_shift("polygons", median_offset(compared), grid.side)]
     polygons, labels = _centroids(compared)
     matrix = _fit(polygons, labels)
     if matrix is None or not _fits(polygons @ matrix[:2] + matrix[2], labels):
@@ -162,11 +163,11 @@ def of_table(table_ids: NDArray[np.int64], label_ids: NDArray[np.int64]) -> list
     return [f"The table's ids are the labels' ids {step[0]:+d}, counted from another start."]
 
 
-def of_points(points: pd.DataFrame, mask_pixel: float) -> list[str]:
+def of_points(points: pd.DataFrame, grid: Grid) -> list[str]:
     """Recognise a table whose points are shifted as a whole; `points` as `compared` otherwise."""
-    if not are_shifted(points, mask_pixel):
+    if not are_shifted(points, grid):
         return []
-    return [_describe_shift("table's points", median_offset(points), mask_pixel)]
+    return [_describe_shift("table's points", median_offset(points), grid.side)]
 
 
 def _describe_shift(what: str, shift: NDArray[np.float64], mask_pixel: float) -> str:

@@ -10,6 +10,8 @@ an enlarged image):
   of n cells have in common, from 0.25 on, or from f / 4 / sqrt(n) if that is more. A single
   polygon that covers just the pixels of its label is in place, however its centroid is weighted:
   of a part of one pixel an outline keeps half the area.
+- Where masks were stretched over labels by no whole number, a pixel of these may be off by half a
+  pixel along an axis, and all of a cell may be: that much more is allowed.
 - The IoU is at least 1 - p f / a, for a cell of a pixels with an outline of p pixel edges: what
   an outline one mask pixel off on all sides gives. 0.5 is enough, however: a lone mask pixel is
   outlined by a diamond of half its area, and no other cell loses as large a part.
@@ -28,23 +30,18 @@ an enlarged image):
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from postseg._support.words import quoted
-from postseg.geometry.placement import Matrix, area_scale
 from postseg.verify import causes
 from postseg.verify.compare import Compared, LabelCells, Polygons
+from postseg.verify.grid import Grid
 
 MAX_OFFSET = 0.5
 MIN_IOU = 0.5
-_ROUGHLY = (0.25, 4.0)  # times as large
-_LEAST_PITCH = 1.5  # pixels; what is less has no effect on the limits
-_FEW = 32  # ends, which most numbers of mask pixels fail already
-_BY_CHANCE = 1e-6
 
 
 class Limits(NamedTuple):
@@ -52,73 +49,41 @@ class Limits(NamedTuple):
 
     Attributes
     ----------
-    mask_pixel : float
-        f.
-    offset : float
-        Largest.
+    grid : Grid
+        Of the mask pixels.
+    offset, table_offset : float
+        Largest, of polygons and of rows of a table.
     shifted : bool
         Whether most polygons are off by the same vector.
     iou, overlap : Series
         Smallest and largest, by label.
     """
 
-    mask_pixel: float
+    grid: Grid
     offset: float
+    table_offset: float
     shifted: bool
     iou: pd.Series
     overlap: pd.Series
 
 
-def limits(cells: LabelCells, polygons: Polygons, to_pixels: Matrix, compared: Compared) -> Limits:
+def limits(cells: LabelCells, grid: Grid, compared: Compared) -> Limits:
     """Work out what is right."""
-    f = _mask_pixel(cells, polygons, to_pixels)
+    f = grid.side
     index = pd.Index(cells.own.label, name="id")
     iou = np.maximum(MIN_IOU, 1 - cells.edges * f / cells.filled.areas())
     overlap = cells.enclosed + cells.crossings * f * f / 2 + cells.edges / 2
-    offset = max(MAX_OFFSET, f / 4)
-    shifts = [causes.max_shift(r, f) for r in compared.values() if causes.are_shifted(r, f)]
+    offset = max(MAX_OFFSET, f / 4) + grid.rounding
+    shifts = [causes.max_shift(r, grid) for r in compared.values() if causes.are_shifted(r, grid)]
     offset = min([offset, *shifts])
-    return Limits(f, offset, bool(shifts), pd.Series(iou, index), pd.Series(overlap, index))
-
-
-def _mask_pixel(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> float:
-    """Side of a mask pixel, in pixels of an enlarged label image; 1 where nothing tells.
-
-    Labels and polygons must agree on it: every cell begins and ends between two mask pixels, and a
-    closed outline cuts four corners more than it fills, an eighth of a mask pixel each. Of mask
-    pixels that are no squares, the longer side.
-    """
-    own = cells.own
-    if not own.label.size:
-        return 1
-    area = polygons.area * area_scale(to_pixels)
-    _, here, there = np.intersect1d(polygons.id, own.label, return_indices=True)
-    lost = np.median(cells.filled.areas()[there] - area[here]) if here.size else 0.0
-    f = round(float(np.sqrt(max(0.0, 2 * lost))))
-    ends = np.concatenate(own.row_ranges()), np.concatenate([own.start, own.stop])
-    if f > 1 and np.gcd.reduce(np.concatenate(ends)) % f == 0:
-        return f
-    # labels that were stretched: pixels of two sides, nearly f
-    down, across = (_pitch(e, n) for e, n in zip(ends, cells.runs.shape, strict=True))
-    return max(down, across) if _ROUGHLY[0] < 2 * lost / (down * across) < _ROUGHLY[1] else 1
-
-
-def _pitch(ends: NDArray[np.integer[Any]], length: int) -> float:
-    """Pixels per mask pixel along one axis: the largest that makes all ends such between two.
-
-    1 where so few ends would fit others by chance.
-    """
-    ends = np.unique(ends)
-    ends = ends[(ends > 0) & (ends < length)].astype(np.int64)
-    counts = np.arange(1, 1 + int(length / _LEAST_PITCH))  # of mask pixels
-    for some in (ends[:_FEW], ends):
-        before, after = ((2 * some + side) * counts[:, None] // (2 * length) for side in (-1, 1))
-        counts = counts[(before != after).all(axis=1)]
-        if not counts.size or not some.size:
-            return 1
-    pitch = length / int(counts[0])
-    by_chance = np.log(length) - ends.size * np.log(pitch)
-    return pitch if by_chance < np.log(_BY_CHANCE) else 1
+    return Limits(
+        grid,
+        offset,
+        MAX_OFFSET + grid.rounding,
+        bool(shifts),
+        pd.Series(iou, index),
+        pd.Series(overlap, index),
+    )
 
 
 def gather(
@@ -127,6 +92,7 @@ def gather(
     rows: pd.DataFrame | None,
     compared: Compared,
     points: pd.DataFrame | None,
+    allowed: Limits,
 ) -> pd.DataFrame:
     """One row per id, as `Verification.cells`, without ``problem`` and with some counts more.
 
@@ -165,7 +131,7 @@ def gather(
             "n_polygons": pd.Series(polygons.id).value_counts().reindex(index, fill_value=0),
             "n_rows": n_rows,
             "table_offset": offset.groupby(level=0).max().reindex(index),
-            "row_elsewhere": np.isin(ids, offset.index[~(offset <= MAX_OFFSET)]),
+            "row_elsewhere": np.isin(ids, offset.index[~(offset <= allowed.table_offset)]),
         },
         index=index,
     )
@@ -228,14 +194,14 @@ def find_causes(
         texts = causes.of_mirrors(result) if most else []
         texts = texts or (causes.of_ids(result, misplaced) if misplaced.any() else [])
         if most and not texts:
-            texts = causes.of_places(result, allowed.mask_pixel)
+            texts = causes.of_places(result, allowed.grid)
             texts = texts or causes.of_other_ids(result, misplaced)
         if not texts and (result["iou"] < allowed.iou.reindex(result.index)).mean() > 0.5:
             texts = causes.of_sizes(result)
         found += [f"In {quoted(names)}: {text}" if len(compared) > 1 else text for text in texts]
     found += causes.of_cropping(problems["beyond the labels"])
     if points is not None and per_cell["row_elsewhere"].any():
-        found += causes.of_points(points, allowed.mask_pixel)
+        found += causes.of_points(points, allowed.grid)
     tabled = per_cell["in_table"].fillna(False).astype(bool)
     return found + causes.of_table(
         per_cell.index[tabled].to_numpy(), per_cell.index[per_cell["in_labels"]].to_numpy()

@@ -17,6 +17,7 @@ from postseg.geometry.placement import Matrix
 from postseg.raster.images import encode
 from postseg.raster.label_image import as_label_image
 from postseg.verify import causes, compare, judge
+from postseg.verify.grid import find_grid
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -105,7 +106,7 @@ class Verification:
             )
             median = "({}, {})".format(*(_format(part, 2) for part in row["median_offset"]))
             lines.append(f"{name:<23.22}{row['compared']:>8,}{numbers}{median:>21}")
-        lines.append(f"Offsets in pixels of the labels; up to {summary['max_offset']:g} is right.")
+        lines.append(f"Offsets in pixels of the labels; up to {summary['max_offset']:.3g} is right.")
         if summary["table_system"] == _UNKNOWN:
             lines.append(
                 "obsm['spatial'] of the table fits no coordinate system; it is not judged."
@@ -163,9 +164,10 @@ def verify_elements(
     )
     rows = None if table is None else table_ids(table)
     compared = compare.compare_systems(cells, polygons, maps)
-    allowed = judge.limits(cells, polygons, next(iter(maps.values())), compared)
-    system, points = _place_rows(table, rows, cells, labels, maps)
-    per_cell = judge.gather(cells, polygons, rows, compared, points)
+    grid = find_grid(cells, polygons, next(iter(maps.values())), _mask_shape(table, cells))
+    allowed = judge.limits(cells, grid, compared)
+    system, points = _place_rows(table, rows, cells, labels, maps, allowed.table_offset)
+    per_cell = judge.gather(cells, polygons, rows, compared, points, allowed)
     problems = judge.find_problems(per_cell, allowed)
     text = judge.describe(problems, per_cell["lies_on"])
     summary = {
@@ -175,7 +177,7 @@ def verify_elements(
         "in_shapes": int(per_cell["in_shapes"].sum()),
         "in_table": None if table is None else int(per_cell["in_table"].sum()),
         "table_system": system,
-        "mask_pixel": allowed.mask_pixel,
+        "mask_pixel": grid.side,
         "max_offset": allowed.offset,
         "systems": {name: _statistics(compared[names]) for names in compared for name in names},
         "problems": {
@@ -241,6 +243,7 @@ def _place_rows(
     cells: compare.LabelCells,
     labels: Any,
     maps: Mapping[str, Matrix],
+    allowed: float,
 ) -> tuple[str | None, pd.DataFrame | None]:
     """Compare where a table's rows lie with the labels, see `judging`: in which system, and how."""
     from postseg.elements import build
@@ -258,8 +261,17 @@ def _place_rows(
         to_pixels["pixels of the labels"] = np.eye(3)
         to_pixels["coordinates of the shapes"] = next(iter(maps.values()))
     ids = rows["id"].to_numpy()
-    found = compare.compare_points(cells, ids, points, to_pixels, judge.MAX_OFFSET, exact=ours)
+    found = compare.compare_points(cells, ids, points, to_pixels, allowed, exact=ours)
     return found or (_UNKNOWN, None)
+
+
+def _mask_shape(table: AnnData | None, cells: compare.LabelCells) -> tuple[int, int] | None:
+    """Rows and columns of the masks, of a table by postseg whose labels were not cropped since."""
+    packed = {} if table is None else table.uns.get(KEY, {})
+    if not {"mask_shape", "image_shape"} <= set(packed):
+        return None
+    (rows, columns), image = packed["mask_shape"], tuple(map(int, packed["image_shape"]))
+    return (int(rows), int(columns)) if image == cells.runs.shape and 0 not in image else None
 
 
 def _global_first(name: str) -> tuple[bool, str]:

@@ -165,7 +165,7 @@ def test_a_renamed_table_is_found_and_nothing_rejected(crowded):
 def test_an_element_is_chosen_by_name(crowded):
     with pytest.raises(ValueError, match="has 2: cells, nuclei"):
         restore(crowded[0])
-    with pytest.raises(ValueError, match="no labels element 'tissue'"):
+    with pytest.raises(ValueError, match="no labels element is called 'tissue'"):
         restore(crowded[0], "tissue")
 
 
