@@ -315,6 +315,11 @@ class PostSegmentation:
             self._hold(table=None)
 
     @property
+    def element_names(self) -> tuple[str, str, str]:
+        """Names of the labels element, the shapes element and the table."""
+        return self.label_name, self.shape_name, f"{self.label_name}_table"
+
+    @property
     def filter_config(self) -> FilterConfig:
         """Thresholds; during a filter run, the ones in force."""
         return self._filter_config
@@ -590,6 +595,9 @@ class PostSegmentation:
     def add_to(self, sdata: SpatialData) -> SpatialData:
         """Add labels, shapes and table to a SpatialData object, all or none, and return it.
 
+        To its store too, where it is backed by one: so that after a failure, be it of the machine,
+        the store is as it was. What is in it is not touched.
+
         Parameters
         ----------
         sdata : SpatialData
@@ -603,14 +611,16 @@ class PostSegmentation:
         Raises
         ------
         ValueError
-            When it has an element of one of the names.
+            When it has an element of one of the names, or its store cannot be added to.
+        OSError
+            When its store is gone, or cannot be written to.
         RuntimeError
             Without masks, and where no cell is left.
         """
-        from postseg.elements import build
+        from postseg.elements import adding
 
-        labels, shapes, tables = self._elements()
-        build.add_elements(sdata, {**labels, **shapes, **tables})
+        adding.check_addable(sdata, self.element_names)
+        adding.add_elements(sdata, *self._elements())
         return sdata
 
     def write(self, path: str | PathLike[str], overwrite: bool = False) -> None:
@@ -634,11 +644,7 @@ class PostSegmentation:
         from postseg.elements import build
 
         check_target(path, overwrite, store=True, inputs=files_behind(self.input_masks, self.masks))
-        made = self._elements()
-        with warnings.catch_warnings():
-            # anndata announces its next default at every table
-            warnings.filterwarnings("ignore", "zarr v3 autosharding")
-            build.write_store(path, *made, overwrite=overwrite)
+        build.write_store(path, *self._elements(), overwrite=overwrite)
 
     def export(self, path: str | PathLike[str], overwrite: bool = False) -> None:
         """Write the cells in the format that the end of the file's name stands for.
@@ -1104,11 +1110,11 @@ class PostSegmentation:
                 self.process_labels()
             if self.table is None:
                 self.process_table()
-        return (
-            {self.label_name: self.labels_model},
-            {self.shape_name: self.shapes_model},
-            {f"{self.label_name}_table": self.table},
+        made = (self.labels_model, self.shapes_model, self.table)
+        labels, shapes, tables = (
+            {name: element} for name, element in zip(self.element_names, made, strict=True)
         )
+        return labels, shapes, tables
 
     def _filter(self, input_masks: LabelImage) -> LabelImage:
         """What the filter makes of the input masks, the filter of a subclass's own too."""
