@@ -256,9 +256,11 @@ def test_nothing_is_taken_back_by_a_root_that_cannot_be_read(unfinished, tmp_pat
     assert snapshot(tmp_path) == left
 
 
-def test_nothing_is_taken_back_while_the_store_is_in_use(unfinished, tmp_path):
+def test_nothing_is_taken_back_while_the_store_is_in_use(unfinished, tmp_path, monkeypatch):
+    """Nor is the folder beside it held meanwhile: whoever uses the store may be about to clear."""
     left = snapshot(tmp_path)
-    with InAnotherProcess(tmp_path / "user.zarr"):
+    with InAnotherProcess(tmp_path / "user.zarr"), monkeypatch.context() as patch:
+        patch.setattr(scratch, "_locked", lambda _: pytest.fail("the folder was held"))
         scratch.clear(tmp_path)
         assert snapshot(tmp_path) == left
     scratch.clear(tmp_path)

@@ -165,7 +165,7 @@ def test_overwrite(folder):
 
 def test_one_option_per_threshold():
     fixed = {"source", "outputs", "config", "factor_rescale", "label_name", "origin", "element"}
-    fixed |= {"allow_pickle", "overwrite", "quiet", "debug_image", "summary"}
+    fixed |= {"add_to", "allow_pickle", "overwrite", "quiet", "debug_image", "summary"}
     options = {param.name: param for param in run.params if param.name not in fixed}
     assert list(options) == list(FilterConfig.model_fields)
     for name, field in FilterConfig.model_fields.items():
