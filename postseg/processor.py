@@ -369,6 +369,11 @@ class PostSegmentation:
             self._forget_elements()
 
     @property
+    def element_names(self) -> tuple[str, str, str]:
+        """Names of the labels element, the shapes element and the table."""
+        return self.label_name, self.shape_name, f"{self.label_name}_table"
+
+    @property
     def filter_config(self) -> FilterConfig:
         """Thresholds as stated; during a filter run, the ones in force, areas in pixels."""
         return self._filter_config
@@ -664,6 +669,9 @@ class PostSegmentation:
     def add_to(self, sdata: SpatialData) -> SpatialData:
         """Add labels, shapes and table to a SpatialData object, all or none, and return it.
 
+        To its store too, where it is backed by one: so that after a failure, be it of the machine,
+        the store is as it was. What is in it is not touched.
+
         Parameters
         ----------
         sdata : SpatialData
@@ -677,19 +685,21 @@ class PostSegmentation:
         Raises
         ------
         ValueError
-            When it has an element of one of the names.
+            When it has an element of one of the names, or its store cannot be added to.
+        OSError
+            When its store is gone, or cannot be written to.
         RuntimeError
             Without masks, and where no cell is left.
         """
-        from postseg.elements import build
+        from postseg.elements import adding, build
 
+        adding.check_addable(sdata, self.element_names)
         if GLOBAL not in self._known_systems():
             others = build.only_in_global(sdata)
             if others:
                 rasters = [name for name in others if name in {**sdata.images, **sdata.labels}]
                 warnings.warn(_unrelated(others, [*rasters, "image"][0]), stacklevel=2)
-        labels, shapes, tables = self._handed_over()
-        build.add_elements(sdata, {**labels, **shapes, **tables})
+        adding.add_elements(sdata, *self._handed_over())
         return sdata
 
     def write(self, path: str | PathLike[str], overwrite: bool = False) -> None:
@@ -712,12 +722,8 @@ class PostSegmentation:
         """
         from postseg.elements import build
 
-        check_target(path, overwrite, store=True, inputs=files_behind(self.input_masks, self.masks))
-        made = self._handed_over()
-        with warnings.catch_warnings():
-            # anndata announces its next default at every table
-            warnings.filterwarnings("ignore", "zarr v3 autosharding")
-            build.write_store(path, *made, overwrite=overwrite)
+        check_target(path, overwrite, store=True, inputs=self._sources())
+        build.write_store(path, *self._handed_over(), overwrite=overwrite)
 
     def export(self, path: str | PathLike[str], overwrite: bool = False) -> None:
         """Write the cells in the format that the end of the file's name stands for.
@@ -758,7 +764,7 @@ class PostSegmentation:
         if export.FORMATS[export.format_of(path)].write is None:
             self.write(path, overwrite)
             return
-        check_target(path, overwrite, inputs=files_behind(self.input_masks, self.masks))
+        check_target(path, overwrite, inputs=self._sources())
         with self._step():
             self._elements()
             placement = self._placement()
@@ -943,7 +949,7 @@ class PostSegmentation:
         ValueError
             When the image does not fit the masks, or one of them is read from there.
         """
-        check_target(path, overwrite, inputs=files_behind(self.input_masks, self.masks, image))
+        check_target(path, overwrite, inputs=self._sources(image))
         from postseg.show.page import pictures, render
 
         run, scene = self._scene(image)
@@ -1208,11 +1214,11 @@ class PostSegmentation:
                 self.process_labels()
             if self.table is None:
                 self.process_table()
-        return (
-            {self.label_name: self.labels_model},
-            {self.shape_name: self.shapes_model},
-            {f"{self.label_name}_table": self.table},
+        made = (self.labels_model, self.shapes_model, self.table)
+        labels, shapes, tables = (
+            {name: element} for name, element in zip(self.element_names, made, strict=True)
         )
+        return labels, shapes, tables
 
     def _handed_over(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         """`_elements`, large labels with a pyramid if nobody chose its levels."""
@@ -1279,6 +1285,10 @@ class PostSegmentation:
         masks = self.masks
         assert masks is not None  # a step has begun
         return masks
+
+    def _sources(self, *others: Any) -> list[str]:
+        """The files that masks and reference are read from, and other images."""
+        return files_behind(self.input_masks, self.masks, self.reference, *others)
 
     def _known_systems(self) -> Iterable[str]:
         """Coordinate systems that a reference tells where the masks lie in."""

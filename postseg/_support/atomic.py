@@ -158,17 +158,28 @@ def replacing(
     check_target(path, overwrite, store=store)
     target = _resolve(path)
     with ExitStack() as made:
-        with _naming(path):
+        with naming(path):
             part = made.enter_context(scratch.beside(target, "partial")) / target.name
             yield part
         check_target(path, overwrite, store=store)  # it may have appeared or changed meanwhile
-        with _naming(path):
+        with naming(path):
             _move(part, target)
 
 
 @contextmanager
-def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Let errors name the output, and not an unfinished part of it or nothing at all."""
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Let errors name the output, and not an unfinished part of it or nothing at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        The output.
+
+    Raises
+    ------
+    OSError
+        What the block raises, said of the output.
+    """
     try:
         yield
     except OSError as error:

@@ -4,7 +4,7 @@ import json
 import os
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,27 @@ def mark(store: Path) -> None:
     (store / _ROOT).write_bytes(json.dumps(root, indent=2).encode())
 
 
+def extend(attributes: dict[str, Any], store: Path, new: Path, names: Iterable[str]) -> None:
+    """Sign what is about to be moved from one store into another, if that one bears the mark.
+
+    Parameters
+    ----------
+    attributes : dict
+        Of the root of the other store; changed.
+    store, new : Path
+        The other store, and the one with what is moved.
+    names : iterable of str
+        What is moved, ``labels/cells``. What of it takes the place of something that is not ours
+        is not signed.
+    """
+    written = _written(attributes)
+    if written is None:
+        return
+    for name in names:
+        if not (store / name).exists() or written.get(name) == _checksum(store / name):
+            written[name] = _checksum(new / name)
+
+
 def not_ours(store: Path) -> list[str]:
     """Name what in a store postseg did not write, or what was changed since; empty if nothing.
 
@@ -35,10 +56,9 @@ def not_ours(store: Path) -> list[str]:
     table that somebody annotated is their work too.
     """
     attributes = _attributes(store)
-    ours = attributes.get(KEY)
-    if not isinstance(ours, dict) or not isinstance(ours.get("elements"), dict):
+    written = _written(attributes)
+    if written is None:
         return _but_metadata([name for name, _ in _elements(store)]) or [store.name]
-    written = ours["elements"]
     found = [f"attribute {name!r}" for name in attributes if name not in (KEY, "spatialdata_attrs")]
     for name, path in _elements(store):
         if name not in written:
@@ -55,6 +75,13 @@ def _attributes(store: Path) -> dict[str, Any]:
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return {}
     return attributes if isinstance(attributes, dict) else {}
+
+
+def _written(attributes: dict[str, Any]) -> dict[str, Any] | None:
+    """The checksums of the mark, by name; None where there is no mark."""
+    ours = attributes.get(KEY)
+    written = ours.get("elements") if isinstance(ours, dict) else None
+    return written if isinstance(written, dict) else None
 
 
 def _elements(store: Path) -> Iterator[tuple[str, Path]]:

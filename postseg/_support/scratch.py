@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from postseg._support import moving
+
 try:
     import fcntl
 except ImportError:  # Windows: nothing is held there, and so nothing cleared
@@ -59,13 +61,15 @@ def beside(target: Path, what: str) -> Iterator[Path]:
     except BaseException:
         if what == "partial":
             # threads that are still writing may bring it back, so once more at exit
-            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            atexit.register(_dispose_of, folder)
         raise
     finally:
-        _dispose_of(folder)
-        _held.discard(folder)
-        if lock is not None:
-            os.close(lock)
+        try:
+            _dispose_of(folder)
+        finally:  # when that is interrupted, the next run clears the rest
+            _held.discard(folder)
+            if lock is not None:
+                os.close(lock)
 
 
 def holds(path: str) -> bool:
@@ -76,7 +80,8 @@ def holds(path: str) -> bool:
 def clear(folder: Path) -> None:
     """Remove what killed processes left in `folder`; an old output without a new one goes back.
 
-    What may be in use, or is not known to be ours, stays.
+    Elements that they were moving into a store are taken back from it. What may be in use, or is
+    not known to be ours, stays.
     """
     with suppress(OSError):
         for name in filter(_NAME.search, os.listdir(folder)):
@@ -85,7 +90,8 @@ def clear(folder: Path) -> None:
 
 
 def _clear(left: Path) -> None:
-    with suppress(OSError):
+    # the store first, as whoever is moving elements into it has that and then clears
+    with suppress(OSError), moving.turn(left):
         lock = os.open(left / _LOCK, os.O_RDWR)
         try:
             # the owner is written once the lock is held; what another machine left may be in use
@@ -97,8 +103,12 @@ def _clear(left: Path) -> None:
 
 
 def _dispose_of(folder: Path) -> None:
-    """Remove a folder, but first put an old output back where there is no new one."""
+    """Remove a folder, but first put an old output back where there is no new one.
+
+    And take back what was being moved from it into a store.
+    """
     with suppress(OSError):  # then all of it stays
+        moving.settle(folder)
         if _OLD.search(folder.name):
             for old in folder.iterdir():
                 target = folder.parent / old.name

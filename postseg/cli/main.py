@@ -18,7 +18,7 @@ from postseg.cli.options import (
     read_config,
     threshold_options,
 )
-from postseg.cli.places import check_places, check_suffix
+from postseg.cli.places import check_addition, check_places, check_suffix
 from postseg.cli.report import report
 from postseg.cli.terminal import Group, step
 from postseg.cli.verify import verify
@@ -46,11 +46,15 @@ main.add_command(report)
     "-o",
     "--output",
     "outputs",
-    required=True,
     multiple=True,
     type=_PATH,
     metavar="OUT",
-    help="Store or file to write, see above; may be repeated.",
+    help="Store or file to write, see above; may be repeated. Required without --add-to.",
+)
+@click.option(
+    "--add-to",
+    is_flag=True,
+    help="Add labels, shapes and table to INPUT, a SpatialData store; nothing in it is touched.",
 )
 @input_options
 @click.option(
@@ -108,6 +112,7 @@ def run(
     /,
     source: Path,
     outputs: tuple[Path, ...],
+    add_to: bool,
     config: Path | None,
     pixel_size: float | Path | None,
     factor_rescale: int,
@@ -131,6 +136,12 @@ def run(
     microscope image, and every cell has one polygon.
     """
     start = time.perf_counter()
+    if not outputs and not add_to:
+        raise click.MissingParameter(
+            "Or add to INPUT with --add-to.",
+            ctx,
+            next(param for param in ctx.command.params if param.name == "outputs"),
+        )
     filter_config = read_config(config).replace(**given_thresholds(ctx, thresholds))
     check_name(label_name, "label_name")
     for output in outputs:
@@ -142,6 +153,8 @@ def run(
     microns = known_pixel_size(pixel_size)
     if microns is None:
         filter_config.in_pixels(None)  # without areas in um2, or it is said before the work
+    if add_to:
+        check_addition(source, label_name)
     if debug_image:
         import postseg.show.figures  # noqa: F401  without matplotlib this says how to install it
 
@@ -170,14 +183,22 @@ def run(
     for output in outputs:
         with step(f"Writing {output}", quiet):
             post.export(output, overwrite)
+    listing = [f"{output}: {FORMATS[format_of(output)].text}" for output in outputs]
+    if add_to:
+        with step(f"Adding to {source}", quiet):
+            from postseg.elements.adding import add_to_store
+
+            made = post.to_spatialdata()
+            add_to_store(source, made.labels, made.shapes, made.tables)
+        listing.append(f"{source}: added {', '.join(post.element_names)}")
     if summary:
         with replacing(summary, overwrite) as part:
             part.write_text(json.dumps(found.to_dict(), indent=2) + "\n")
     if not quiet:
-        listing = "".join(f"\n  {output}: {FORMATS[format_of(output)].text}" for output in outputs)
+        lines = "".join(f"\n  {line}" for line in listing)
         click.echo(
             f"\nWrote {out_of(found.passed, found.total)} "
-            f"in {seconds(time.perf_counter() - start)}:{listing}"
+            f"in {seconds(time.perf_counter() - start)}:{lines}"
         )
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from postseg._support.atomic import check_target
+from postseg._support.atomic import check_target, is_store
 
 
 def check_suffix(path: Path | None, option: str, suffix: str) -> None:
@@ -24,3 +24,17 @@ def check_places(
     for output in filter(None, outputs):
         check_target(output, overwrite, store=output.suffix.lower() == ".zarr", inputs=taken)
         taken.append(output)
+
+
+def check_addition(source: Path, label_name: str) -> None:
+    """Refuse an input that elements of a name cannot be added to."""
+    if source.exists() and not is_store(source):
+        raise click.BadParameter(
+            f"{source} is no store, and only to a SpatialData store (.zarr) can be added. "
+            "Write a new one with -o.",
+            param_hint="'--add-to'",
+        )
+    from postseg.elements.adding import check_store
+    from postseg.processor import PostSegmentation
+
+    check_store(source, PostSegmentation(label_name=label_name).element_names)

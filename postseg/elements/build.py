@@ -4,6 +4,7 @@ The import takes seconds, so other modules import this one inside the function t
 """
 
 import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -137,25 +138,6 @@ def spatialdata(
     return SpatialData(labels=dict(labels), shapes=dict(shapes), tables=dict(tables))
 
 
-def add_elements(sdata: SpatialData, elements: Mapping[str, Any]) -> None:
-    """Add elements to somebody's SpatialData object, all or none.
-
-    Raises
-    ------
-    ValueError
-        When a name is taken, be it in another case.
-    """
-    taken = {name.lower(): name for _, name, _ in sdata.gen_elements()}
-    for name in elements:
-        if name.lower() in taken:
-            raise ValueError(
-                f"the SpatialData object has an element {taken[name.lower()]!r} already; choose "
-                "another label_name, or delete that element first."
-            )
-    for name, element in elements.items():
-        sdata[name] = element
-
-
 def _transformations(systems: Mapping[str, Matrix]) -> dict[str, Identity | Affine]:
     """SpatialData's objects for `systems`."""
     axes = ("x", "y")
@@ -191,10 +173,22 @@ def write_store(
     OSError
         The path exists, its folder is missing or not writable, or the disk is full.
     """
-    sdata = spatialdata(labels, shapes, tables or {})
     with replacing(path, overwrite, store=True) as part:
-        write_elements(sdata, part)
-        ownership.mark(part)
+        write_new(part, labels, shapes, tables or {})
+
+
+def write_new(
+    path: Path,
+    labels: Mapping[str, "xr.DataArray | xr.DataTree"],
+    shapes: Mapping[str, "gpd.GeoDataFrame"],
+    tables: Mapping[str, AnnData],
+) -> None:
+    """Write elements to a store that nobody looks at before it is complete, and sign it."""
+    with warnings.catch_warnings():
+        # anndata announces its next default at every table
+        warnings.filterwarnings("ignore", "zarr v3 autosharding")
+        write_elements(spatialdata(labels, shapes, tables), path)
+    ownership.mark(path)
 
 
 def reference_of(element: Any) -> Reference | None:

@@ -64,9 +64,9 @@ def find_grid(
 
 
 def _of(down: float, across: float) -> Grid:
-    off = [0.0 if side == round(side) else 0.5 for side in (down, across)]
     side = max(down, across)
-    return Grid(int(side) if side == round(side) else side, float(np.hypot(*off)))
+    stretched = (down != round(down)) + (across != round(across))  # axes
+    return Grid(int(side) if side == round(side) else side, float(np.sqrt(stretched / 4)))
 
 
 def _pitch(ends: NDArray[np.integer[Any]], length: int) -> float:

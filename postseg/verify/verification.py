@@ -106,7 +106,9 @@ class Verification:
             )
             median = "({}, {})".format(*(_format(part, 2) for part in row["median_offset"]))
             lines.append(f"{name:<23.22}{row['compared']:>8,}{numbers}{median:>21}")
-        lines.append(f"Offsets in pixels of the labels; up to {summary['max_offset']:.3g} is right.")
+        lines.append(
+            f"Offsets in pixels of the labels; up to {summary['max_offset']:.3g} is right."
+        )
         if summary["table_system"] == _UNKNOWN:
             lines.append(
                 "obsm['spatial'] of the table fits no coordinate system; it is not judged."
