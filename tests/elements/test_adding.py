@@ -27,7 +27,11 @@ from postseg.elements import build
 from postseg.elements.adding import add_to_store
 from postseg.verify.verification import verify_store
 
-pytestmark = pytest.mark.filterwarnings("ignore:zarr v3 autosharding")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:zarr v3 autosharding"),
+    # where cells lie to the other elements is the subject of test_users_slide
+    pytest.mark.filterwarnings("ignore:the SpatialData object has"),
+]
 
 OLD = ["he", "nuclei", "nuclei_shapes", "nuclei_table", "transcripts"]
 
