@@ -520,7 +520,8 @@ class PostSegmentation:
         AnnData
             n_cells x 0. ``obs`` has the survivors' rows of `regions`, ``obs["label"]`` is the
             instance id, ``obsm["spatial"]`` the centroids as (x, y) in the coordinate system
-            ``"global"``. ``uns["postseg"]`` keeps the audit of the rejected regions, see
+            ``"global"``, ``obsm["spatial_um"]`` in ``"microns"`` where the pixel size is known.
+            ``uns["postseg"]`` keeps the audit of the rejected regions, see
             `postseg.elements.audit`, unless a subclass filters in its own way.
 
         Raises
@@ -655,7 +656,8 @@ class PostSegmentation:
         -------
         SpatialData
             Elements `label_name`, `shape_name` and ``<label_name>_table``, which annotates the
-            shapes, in the coordinate systems ``"global"`` and ``"image"``.
+            shapes, in the coordinate systems of `postseg.geometry.placement`. Labels of more than
+            4096 pixels a side have a pyramid, if `process_labels` was not told another.
 
         Raises
         ------

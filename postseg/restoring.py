@@ -25,6 +25,7 @@ from postseg.filtering.run import Measured
 from postseg.processor import PostSegmentation
 from postseg.raster.images import encode, paint
 from postseg.raster.label_image import LabelImage, as_label_image, is_lazy
+from postseg.raster.nearest import shown
 from postseg.raster.runs import Runs, components
 
 _IDS = ("region_number", "label", "source_label")  # columns of the table
@@ -265,7 +266,7 @@ def _at_mask_resolution(labels: LabelImage, audit: Audit) -> LabelImage:
     shape = audit.mask_shape or tuple(-(-length // f) for length in image.shape)
     for axis, (length, n) in enumerate(zip(image.shape, shape, strict=True)):
         # the pixel in which the middle of a mask pixel lies has its label
-        middles: Any = ((2 * np.arange(n) + 1) * length) // (2 * n)
+        middles: Any = shown(np.arange(n), length, n)
         if n and length % n == 0:
             middles = slice(length // n // 2, None, length // n)
         image = image[middles] if axis == 0 else image[:, middles]

@@ -25,6 +25,7 @@ EXAMPLES = int(os.environ.get("POSTSEG_EXAMPLES", 30))
 
 RESULTS = ["gdf_polygons", "shapes_model", "labels_model", "table", "filter_report", "regions"]
 SETTINGS = ["factor_rescale", "label_name", "shape_name", "origin", "filter_config", "n_jobs"]
+SETTINGS += ["image_shape", "pixel_size"]
 HOOKS = ["rejections", "filter_cell_by_regionprops", "masks_to_polygons", "mirror_y0"]
 
 
@@ -79,7 +80,7 @@ images = st.builds(blobs, st.integers(0, 9999), st.integers(6, 15), st.integers(
 thresholds = st.fixed_dictionaries(
     {},
     optional={
-        "min_absolute_area": st.sampled_from([None, 2, 5, 9]),
+        "min_absolute_area": st.sampled_from([None, 2, 5, 9, "3 um2"]),
         "min_area": st.sampled_from([None, "median", "median_div2", 30]),
         "max_area": st.sampled_from([None, 20, 40]),
         "max_convexity_deficit": st.sampled_from([None, 0.1, 0.3]),
@@ -122,7 +123,9 @@ class Use(RuleBasedStateMachine):
             st.tuples(st.just("factor_rescale"), st.sampled_from([0, 1, 2, 3, -1, 1.5, "2"])),
             st.tuples(st.just("label_name"), st.sampled_from(["cells", "nuclei", "a/b", None])),
             st.tuples(st.just("shape_name"), st.sampled_from([None, "rings", "cells", "__x"])),
-            st.tuples(st.just("origin"), st.sampled_from([(0, 0), (5, 7.5), (np.nan, 0), 3])),
+            st.tuples(st.just("origin"), st.sampled_from([None, (0, 0), (5, 7.5), (np.nan, 0), 3])),
+            st.tuples(st.just("image_shape"), st.sampled_from([None, (20, 31), (3, 3), (0, 9), 7])),
+            st.tuples(st.just("pixel_size"), st.sampled_from([None, 0.5, 2, -1, "um"])),
             st.tuples(st.just("n_jobs"), st.sampled_from([None, 1, 2, -1, 0, "abc"])),
             st.tuples(st.just("filter_config"), thresholds),
             st.tuples(st.just("filter_config"), st.sampled_from([{"max_aera": 5}, 7])),
@@ -140,9 +143,9 @@ class Use(RuleBasedStateMachine):
     def make_shapes(self):
         self.attempt(self.post.process_masks_to_shapes)
 
-    @rule(scale_factors=st.sampled_from([None, [2]]))
-    def make_labels(self, scale_factors):
-        self.attempt(self.post.process_labels, scale_factors)
+    @rule(scale_factors=st.sampled_from([None, [], [2]]), enlarge=st.booleans())
+    def make_labels(self, scale_factors, enlarge):
+        self.attempt(self.post.process_labels, scale_factors, enlarge=enlarge)
 
     @rule(annotates=st.sampled_from(["labels", "shapes", "points"]))
     def make_table(self, annotates):
@@ -200,9 +203,14 @@ class Use(RuleBasedStateMachine):
         if post.shapes_model is not None:
             assert post.shapes_model.index.tolist() == ids == post.gdf_polygons.index.tolist()
         if post.labels_model is not None:
-            f = post.factor_rescale or 1
-            expected = np.asarray(post.masks).repeat(f, axis=0).repeat(f, axis=1)
-            np.testing.assert_array_equal(as_label_image(post.labels_model), expected)
+            masks, labels = np.asarray(post.masks), np.asarray(as_label_image(post.labels_model))
+            full = post.image_shape or tuple(n * (post.factor_rescale or 1) for n in masks.shape)
+            assert labels.shape in (masks.shape, full)
+            rows, columns = (
+                ((2 * np.arange(m) + 1) * n) // (2 * m)
+                for n, m in zip(masks.shape, labels.shape, strict=True)
+            )
+            np.testing.assert_array_equal(labels, masks[np.ix_(rows, columns)])
         if post.table is not None:
             assert post.table.obs["label"].tolist() == ids
             assert post.table.obs["area"].tolist() == np.bincount(post.masks.flat)[ids].tolist()

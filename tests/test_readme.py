@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from spatialdata import get_extent
 
 import postseg
 
@@ -73,9 +74,27 @@ def test_slides(folder, capsys):
     assert not names_in(folder)
 
 
+def test_placement(folder, capsys):
+    namespace = run_examples(".github/docs/placement.md")
+    sdata = namespace["sdata"]
+    assert {name for _, name, _ in sdata.gen_elements()} == {
+        *("he", "nuclei", "cells", "cells_shapes", "cells_table"),
+        *("quarter", "quarter_shapes", "quarter_table"),
+    }
+    for name in ("cells_shapes", "quarter_shapes"):
+        left, top = get_extent(sdata[name], coordinate_system="global")["x"][0], 7153
+        assert 12942 <= left < 12942 + 100
+        assert get_extent(sdata[name], coordinate_system="global")["y"][0] >= top
+    assert sdata["quarter"].shape == sdata["nuclei"].shape
+    assert "20 um² = 80 px" in capsys.readouterr().out
+    assert not names_in(folder)
+
+
 def test_all_examples_are_run_here():
     with_examples = [name for name in DOCUMENTS if "```python" in (ROOT / name).read_text("utf-8")]
-    assert with_examples == [".github/docs/extending.md", ".github/docs/slides.md"]
+    assert with_examples == [
+        f".github/docs/{name}.md" for name in ("extending", "placement", "slides")
+    ]
 
 
 @pytest.mark.parametrize("document", ["README.md", *DOCUMENTS])

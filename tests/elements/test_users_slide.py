@@ -16,6 +16,7 @@ from spatialdata.transformations import (
     get_transformation_between_coordinate_systems,
     set_transformation,
 )
+from trees import snapshot
 
 from postseg import PostSegmentation, verify_store
 from postseg.demo import segment_nuclei
@@ -161,6 +162,27 @@ def test_the_elements_agree_in_all_their_systems(added):
     assert found.ok
     assert {*found.summary["systems"]} == {"global", "image", "mirrored", "turned"}
     assert found.summary["table_system"] == "global"
+
+
+def test_a_store_takes_them_in_place(slide, tmp_path):
+    sdata, in_pixels = slide
+    sdata.subset(["cell_labels", "transcripts", "cell_boundaries", "he"]).write(tmp_path / "s.zarr")
+    backed = sd.read_zarr(tmp_path / "s.zarr")
+    before = snapshot(tmp_path / "s.zarr")
+    PostSegmentation(backed["cell_labels"], 4, "cells", verbose=False).add_to(backed)
+    after = snapshot(tmp_path / "s.zarr")
+    changed = {name for name in before if after.get(name) != before[name]}
+    assert changed <= {"zarr.json", "labels/zarr.json"}
+    again = sd.read_zarr(tmp_path / "s.zarr")
+    assert {"cells", "cells_shapes", "cells_table"} <= {name for _, name, _ in again.gen_elements()}
+    counts = sd.aggregate(
+        values=again["transcripts"], by=again["cells_shapes"], value_key="gene", agg_func="count"
+    )
+    row, column = np.floor(4 * in_pixels).astype(int).T[::-1]
+    expected = (again["cells"].to_numpy()[row, column] > 0).sum()
+    found = next(iter(counts.tables.values())).X.sum()
+    assert abs(found - expected) <= 0.01 * expected
+    assert verify_store(tmp_path / "s.zarr", labels="cells", shapes="cells_shapes").ok
 
 
 def test_raw_polygons_stay_as_they_are(nuclei, slide):
