@@ -197,19 +197,16 @@ def reference_of(element: Any) -> Reference | None:
     Raises
     ------
     ValueError
-        When it is 3-D, or one of its transformations is no map of the plane that can be inverted.
+        When one of its transformations is no affine map of the plane that can be inverted.
     """
     finest = element
     if isinstance(element, xr.DataTree):
         scales = [node.dataset for node in element.subtree if node.dataset.data_vars]
         finest = next(iter(scales[0].data_vars.values())) if scales else None
-    if not isinstance(finest, xr.DataArray) or _TRANSFORM not in finest.attrs:
+    if not isinstance(finest, xr.DataArray) or not {"y", "x"} <= set(finest.dims):
         return None
-    if not {"y", "x"} <= set(finest.dims) <= {"c", "y", "x"}:
-        raise ValueError(
-            f"the element has the dimensions {', '.join(map(str, finest.dims))}; an image (c, y, x)"
-            " or labels (y, x) of one plane can be a reference."
-        )
+    if not isinstance(finest.attrs.get(_TRANSFORM), dict):  # other libraries have such, too
+        return None
     try:
         systems = maps_to_systems(finest)
     except (ValueError, NotImplementedError) as error:

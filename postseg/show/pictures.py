@@ -66,7 +66,8 @@ def set_scene(runs: Runs, regions: pd.DataFrame, image: Any = None) -> Scene:
         All regions in the order of their numbers, with the column ``reason``: the first test that
         a region failed, ``""`` if it was kept.
     image : (m H, m W) or (m H, m W, 3) array, optional
-        The microscope image to paint on, grey or RGB, m times as large; xarray and dask too.
+        The microscope image to paint on, grey or RGB, m times as large, to a pixel of the masks;
+        xarray and dask too.
 
     Raises
     ------

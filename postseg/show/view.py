@@ -59,16 +59,16 @@ class Tissue(NamedTuple):
 
     Attributes
     ----------
-    image : (m H, m W) or (m H, m W, C) array
+    image : (H', W') or (H', W', C) array
         NumPy or dask.
-    times : int
-        m, how many times larger than the mask.
+    scale : (float, float)
+        How many times larger than the mask, down and across.
     low, high : float
         Values shown as black and as white.
     """
 
     image: Any
-    times: int
+    scale: tuple[float, float]
     low: float
     high: float
 
@@ -195,15 +195,18 @@ def as_tissue(image: Any, shape: tuple[int, int], view: View) -> Tissue:
     image = plain if hasattr(plain, "ndim") else np.asarray(plain)
     image = channels_last(image)
     rows, columns = shape
-    times = image.shape[0] // rows if image.ndim else 0
-    fits = times > 0 and image.shape[:2] == (times * rows, times * columns)
-    if not fits or (image.ndim != 2 and image.shape[2:] not in ((1,), (3,), (4,))):
+    times = round(image.shape[0] / max(1, rows)) if image.ndim > 1 else 0
+    # masks made at int(H / times) are a little less than that much smaller
+    off = np.abs(np.subtract(image.shape[:2], np.multiply(shape, times))) if times else [np.inf]
+    if max(off) >= max(1, times) or (image.ndim != 2 and image.shape[2:] not in ((1,), (3,), (4,))):
         raise ValueError(
             f"The image has the shape {image.shape}, but must be grey or RGB (colours last) and "
-            f"{rows} x {columns} pixels, like the masks, or an integer multiple of that. Of an "
-            "image with other channels pass one, e.g. image[0], or three, as colours."
+            f"{rows} x {columns} pixels, like the masks, or an integer multiple of that, to a "
+            "pixel of the masks. Of an image with other channels pass one, e.g. image[0], or "
+            "three, as colours."
         )
-    tissue = Tissue(image, times, 0, 255)
+    scale = image.shape[0] / max(1, rows), image.shape[1] / max(1, columns)
+    tissue = Tissue(image, scale, 0, 255)
     if image.dtype == np.uint8 and image.shape[2:] in ((3,), (4,)):
         return tissue
     values = _sample(tissue, view)
@@ -229,11 +232,11 @@ def sample_tissue(tissue: Tissue, view: View) -> Floats:
 
 def _sample(tissue: Tissue, view: View) -> Floats:
     spread = max(axis.take / axis.repeat for axis in view)
-    finest = min(_FINEST, ceil(tissue.times * spread))
+    finest = min(_FINEST, ceil(max(tissue.scale) * spread))
     lengths = tissue.image.shape[:2]
     row, col = (
-        _places(axis, tissue.times, finest).clip(0, length - 1)
-        for axis, length in zip(view, lengths, strict=True)
+        _places(axis, scale, finest).clip(0, length - 1)
+        for axis, scale, length in zip(view, tissue.scale, lengths, strict=True)
     )
     if is_lazy(tissue.image):
         samples = np.asarray(tissue.image[row][:, col], dtype=np.float32)
@@ -243,8 +246,8 @@ def _sample(tissue: Tissue, view: View) -> Floats:
     return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float32)[..., :3])
 
 
-def _places(axis: Axis, times: int, finest: int) -> NDArray[np.int64]:
+def _places(axis: Axis, scale: float, finest: int) -> NDArray[np.int64]:
     """Rows or columns of the image, `finest` of them for each pixel of the picture."""
     place = (np.arange(axis.n * axis.repeat * finest) + 0.5) / finest
-    index: NDArray[np.int64] = np.floor((place * axis.take / axis.repeat + axis.first) * times)
+    index: NDArray[np.int64] = np.floor((place * axis.take / axis.repeat + axis.first) * scale)
     return index.astype(np.int64)

@@ -252,7 +252,7 @@ def test_contrast_is_the_same_in_a_part_and_in_the_whole():
 
 @pytest.mark.parametrize(
     "shape",
-    [(6,), (5, 9), (3, 6), (12, 9), (13, 18), (6, 9, 2), (6, 9, 5), (5, 6, 9), (6, 9, 3, 1), ()],
+    [(6,), (5, 9), (3, 6), (12, 9), (14, 18), (6, 9, 2), (6, 9, 5), (5, 6, 9), (6, 9, 3, 1), ()],
 )
 def test_an_image_that_does_not_fit_is_refused_with_both_shapes(shape):
     with pytest.raises(ValueError, match="6 x 9 pixels") as raised:
@@ -269,3 +269,16 @@ def test_channels_may_come_first():
 def test_a_path_is_not_an_image(path):
     with pytest.raises(TypeError, match=r"image is the path 'tissue.png'; read it first"):
         show_all(path)
+
+
+def test_an_image_may_be_larger_by_a_little_more_than_a_whole_number():
+    """As of masks made at int(H / 4): each mask pixel shows what lies under it."""
+    shape, view = (25, 30), all_of((25, 30))
+    image = np.zeros((103, 121, 3), np.uint8)
+    image[-4:, -4:] = 200
+    shown = sample_tissue(as_tissue(image, shape, view), view)
+    bright = shown[..., 0] > 0.5
+    assert np.argwhere(bright).tolist() == [[24, 29]]
+    for wrong in ((104, 121), (103, 124), (96, 120)):
+        with pytest.raises(ValueError, match="to a pixel of the masks"):
+            as_tissue(np.zeros(wrong, np.uint8), shape, view)
