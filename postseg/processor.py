@@ -258,10 +258,11 @@ class PostSegmentation:
     ) -> None:
         following = type(self).__mro__[type(self).__mro__.index(PostSegmentation) + 1]
         if others and following is object:
-            name = next(iter(others))
-            raise TypeError(
-                f"{type(self).__name__} has no setting {name!r}{suggestion(name, _SETTINGS)}"
-            )
+            name, value = next(iter(others.items()))
+            hint = suggestion(name, _SETTINGS)
+            if name in FilterConfig.model_fields:
+                hint = f": it is a threshold, give filter_config={{{name!r}: {value!r:.40}}}."
+            raise TypeError(f"{type(self).__name__} has no setting {name!r}{hint}")
         super().__init__(**others)  # the next class of a subclass with several bases
         self.masks = masks
         self.factor_rescale = factor_rescale

@@ -296,3 +296,8 @@ def test_it_can_be_one_of_several_bases_in_any_order(kind):
 def test_a_misspelt_setting_is_refused_with_what_was_meant(kind):
     with pytest.raises(TypeError, match="no setting 'lable_name': did you mean 'label_name'"):
         kind(TISSUE, lable_name="cells")
+
+
+def test_a_threshold_among_the_settings_is_told_where_it_belongs():
+    with pytest.raises(TypeError, match=r"give filter_config=\{'max_area': 500\}"):
+        PostSegmentation(max_area=500)

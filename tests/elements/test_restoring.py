@@ -470,3 +470,21 @@ def test_what_a_subclass_changed_is_restored_with_um2_too(tmp_path):
     post = written(tmp_path / "s.zarr", kind=Strict, pixel_size=0.25, filter_config=thresholds)
     restored = restore(tmp_path / "s.zarr")
     assert_same(restored, post)
+
+
+@pytest.mark.parametrize("enlarge", [True, False])
+@pytest.mark.parametrize(
+    ("factor", "place"),
+    [(1, {"image_shape": (333, 487)}), (4, {"origin": (7, 30)}), (3, {"image_shape": (302, 358)})],
+)
+def test_masks_of_any_scale_come_back(tmp_path, factor, place, enlarge):
+    masks = tissue()
+    post = PostSegmentation(masks, factor, "cells", filter_config=SMALL, verbose=False, **place)
+    post.process_masks_to_shapes()
+    post.process_labels(enlarge=enlarge)
+    post.write(tmp_path / "s.zarr")
+    restored = restore(tmp_path / "s.zarr")
+    assert_same(restored, post)
+    assert restored.origin == place.get("origin", (0, 0))
+    again, first = (one.to_spatialdata()["cells"].shape for one in (restored, post))
+    assert again == (post._placement().shape if not enlarge else first)
