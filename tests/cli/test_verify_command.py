@@ -219,4 +219,4 @@ def test_stores_of_real_masks(tmp_path, path, factor):
         assert numbers["max_offset"] < 0.1
         assert numbers["mean_offset"] < 0.011
         assert numbers["min_iou"] > 0.9
-    assert list(found.summary["systems"]) == ["global", "image"]
+    assert list(found.summary["systems"]) == ["global", "image", "mirrored"]
