@@ -9,18 +9,21 @@ from typing import Any
 import xarray as xr
 import zarr
 from spatialdata import SpatialData
+from spatialdata.config import settings
 
 from postseg._support.progress import of_dask
+from postseg.elements import parquet
 
 _OME_ZARR = "0.5"  # the version that SpatialData writes
 
 
 def write_elements(sdata: SpatialData, path: Path) -> None:
-    """Write all elements to a store that does not exist yet: as ``sdata.write(path)``, but faster.
+    """Write all elements to a store that does not exist yet: as ``sdata.write(path)``, but leaner.
 
     Labels of one scale are handed over as a multiscale element of one, which is the same in a
     store. Of a single array, ome-zarr 0.21 looks for all values that it has, which takes several
-    times as long as to write them.
+    times as long as to write them. Of many shapes SpatialData writes the first only, with all that
+    is to be said of the element; then their file is written anew, see `parquet`.
 
     Parameters
     ----------
@@ -30,12 +33,18 @@ def write_elements(sdata: SpatialData, path: Path) -> None:
         The store.
     """
     labels = {name: _as_tree(element) for name, element in sdata.labels.items()}
+    many = {name: shapes for name, shapes in sdata.shapes.items() if len(shapes) > parquet.ROWS}
+    if settings.shapes_geometry_encoding != "WKB":
+        many = {}
     others = {name: element for kind, name, element in sdata.gen_elements() if kind != "labels"}
+    others |= {name: shapes.iloc[:1] for name, shapes in many.items()}
     trees = SpatialData.init_from_elements({**labels, **others}, attrs=sdata.attrs)
     with of_dask("Writing", sum(map(_n_chunks, labels.values())), "store-map"):
         trees.write(path, update_sdata_path=False)
     for name in labels:
         _call_labels(zarr.open_group(path / "labels" / name, use_consolidated=False))
+    for name, shapes in many.items():
+        parquet.write_parquet(path / "shapes" / name / "shapes.parquet", shapes)
 
 
 def _as_tree(labels: xr.DataArray | xr.DataTree) -> xr.DataTree:

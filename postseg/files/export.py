@@ -138,12 +138,13 @@ def _write_geoparquet(path: Path, cells: Cells) -> None:
     """Polygons with the audit rows of the survivors."""
     import geopandas as gpd
 
+    from postseg.elements.parquet import write_parquet
     from postseg.elements.table import INSTANCE_KEY, cell_rows
 
     columns = {"region": cells.shapes["region"].to_numpy(), "geometry": _geometry_in_image(cells)}
     polygons = gpd.GeoDataFrame(columns, index=cells.shapes.index.rename(INSTANCE_KEY))
     rows = cell_rows(cells.regions).set_index(INSTANCE_KEY)
-    polygons.join(rows).to_parquet(path)
+    write_parquet(path, polygons.join(rows))
 
 
 def _geometry_in_image(cells: Cells) -> NDArray[np.object_]:
