@@ -172,7 +172,14 @@ def place(
         When target shape, factor and reference do not fit the masks.
     """
     shape = image_shape
-    if shape is None and reference is not None and origin is None:
+    if reference is not None and origin is None:
+        if shape not in (None, reference.shape):
+            given, there = (f"{rows} x {columns}" for rows, columns in (shape, reference.shape))
+            raise ValueError(
+                f"image_shape is {given}, but the reference {there} (rows x columns), and masks of "
+                "the whole image are stretched over it. Leave image_shape out, or give the origin "
+                "of a tile."
+            )
         shape = reference.shape
     if shape is None:
         shape = (mask_shape[0] * max(1, factor), mask_shape[1] * max(1, factor))

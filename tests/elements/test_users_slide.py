@@ -280,3 +280,13 @@ def test_the_object_relates_its_systems_through_the_new_elements(added):
     by_new = get_transformation_between_coordinate_systems(sdata, sdata[post.shape_name], "turned")
     assert by_old is not None
     assert by_new is not None
+
+
+def test_a_target_shape_that_is_not_that_of_the_reference_is_refused(nuclei, slide):
+    sdata, _ = slide
+    post = PostSegmentation(nuclei, reference=sdata["he"], image_shape=(1024, 1024), verbose=False)
+    with pytest.raises(ValueError, match="image_shape is 1024 x 1024, but the reference 512 x 512"):
+        post.process_masks_to_shapes()
+    assert post.filter_report is None  # refused before the work
+    post.image_shape = sdata["he"].shape[-2:]
+    post.process_masks_to_shapes()

@@ -81,7 +81,8 @@ def test_labels_masks_and_polygons_meet_in_every_system(
     shape = tuple(int(n * s) for n, s in zip(masks, scale, strict=True))
     given_shape = {"image_shape": shape}
     if kind:
-        given_shape[kind] = Reference((10**6, 10**6), {"global": to_slide, "his": to_slide})
+        slide = shape if origin is None else (10**6, 10**6)
+        given_shape[kind] = Reference(slide, {"global": to_slide, "his": to_slide})
         origin = origin and (abs(origin[0]), abs(origin[1]))
     placed = place(masks, origin=origin, pixel_size=0.5, **given_shape)._replace(shift=shift)
     down, across = np.divide(shape, masks)
