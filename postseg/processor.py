@@ -43,7 +43,15 @@ from postseg.filtering.run import (
 from postseg.filtering.sweep import Sweep, Window, sweep, window
 from postseg.functions import DebugImage, save_picture
 from postseg.geometry import outlines
-from postseg.geometry.placement import GLOBAL, IMAGE, Placement, Reference, matrix_of, place
+from postseg.geometry.placement import (
+    GLOBAL,
+    IMAGE,
+    Placement,
+    Reference,
+    matrix_of,
+    place,
+    same_place,
+)
 from postseg.raster.images import encode, last_row
 from postseg.raster.label_image import (
     LabelImage,
@@ -1036,10 +1044,19 @@ class PostSegmentation:
     def _forget_elements(self) -> None:
         self._hold(shift=None, **dict.fromkeys(MADE))
 
+    def _look_at_reference(self) -> None:
+        """Forget what was made where a reference lay before its transformations were changed."""
+        now = _place_of(self.reference)
+        if not same_place(now, self._held.seen):
+            self._forget_elements()
+            self._hold(seen=now)
+
     @contextmanager
     def _step(self) -> Iterator[LabelImage]:
         """Yield the input masks; after an error, hold what was held before."""
         with self._turn.lock:
+            if not self._turn.in_step:
+                self._look_at_reference()
             before, in_step = self._held, self._turn.in_step
             if before.input is None:
                 raise RuntimeError(

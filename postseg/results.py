@@ -31,8 +31,10 @@ class Held(NamedTuple):
         The masks as they were assigned, not to be written to: what the filter reads.
     own : Reference or None
         Where they lie, of masks that are a SpatialData element.
+    seen : Reference or None
+        Where the `reference` lay when the last step began: its transformations may be changed.
     measured : Measured or None
-        The same, read once. What is edited in the array afterwards is not seen.
+        The input, read once. What is edited in the array afterwards is not seen.
     masks : (H, W) array or None
         The masks as they stand.
     runs : Runs or None
@@ -55,6 +57,7 @@ class Held(NamedTuple):
 
     input: LabelImage | None = None
     own: Reference | None = None
+    seen: Reference | None = None
     measured: Measured | None = None
     masks: LabelImage | None = None
     runs: Runs | None = None

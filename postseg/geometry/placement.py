@@ -52,6 +52,17 @@ class Reference(NamedTuple):
     systems: Mapping[str, Matrix]
 
 
+def same_place(one: Reference | None, other: Reference | None) -> bool:
+    """Whether two references put masks at the same place."""
+    if one is None or other is None:
+        return one is other
+    return (
+        one.shape == other.shape
+        and one.systems.keys() == other.systems.keys()
+        and all(np.array_equal(one.systems[name], other.systems[name]) for name in one.systems)
+    )
+
+
 class Placement(NamedTuple):
     """Where masks, and all that is made of them, lie; see the module for frames and systems.
 

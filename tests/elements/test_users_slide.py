@@ -290,3 +290,18 @@ def test_a_target_shape_that_is_not_that_of_the_reference_is_refused(nuclei, sli
     assert post.filter_report is None  # refused before the work
     post.image_shape = sdata["he"].shape[-2:]
     post.process_masks_to_shapes()
+
+
+def test_what_was_made_where_a_reference_lay_is_made_anew_once_it_is_moved(nuclei):
+    image = Image2DModel.parse(nuclei[None].astype(np.uint8), dims=("c", "y", "x"))
+    post = PostSegmentation(nuclei, reference=image, verbose=False)
+    post.process_masks_to_shapes()
+    set_transformation(image, Translation([500, 30], XY))
+    sdata = post.to_spatialdata()
+    assert post.verify().ok
+    for name in (post.label_name, post.shape_name):
+        np.testing.assert_allclose(
+            matrix(sdata[name], "global") @ np.linalg.inv(matrix(sdata[name], "image")),
+            [[1, 0, 500], [0, 1, 30], [0, 0, 1]],
+        )
+    assert post.to_spatialdata()[post.shape_name] is sdata[post.shape_name]  # once is enough
