@@ -25,7 +25,7 @@ from postseg._support.atomic import replacing
 from postseg._support.reading import reading
 from postseg._support.safe_zarr import check_folder
 from postseg.elements.writing import write_elements
-from postseg.geometry.placement import GLOBAL, IMAGE, Matrix, Reference, area_scale
+from postseg.geometry.placement import GLOBAL, IMAGE, Matrix, Reference, area_scale, translation
 from postseg.raster.label_image import LabelImage
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 
 _TRANSFORM = "transform"  # of attrs, where spatialdata keeps the transformations of an element
+_ROUNDING = 1e-3  # pixels
 _ALONE: Mapping[str, Matrix] = {GLOBAL: np.eye(3)}
 
 
@@ -197,7 +198,8 @@ def reference_of(element: Any) -> Reference | None:
     Raises
     ------
     ValueError
-        When one of its transformations is no affine map of the plane that can be inverted.
+        When one of its transformations is no affine map of the plane that can be inverted, and for
+        an element that was sliced with a step.
     """
     finest = element
     if isinstance(element, xr.DataTree):
@@ -214,7 +216,29 @@ def reference_of(element: Any) -> Reference | None:
     for name, matrix in systems.items():
         if not np.isfinite(matrix).all() or not area_scale(matrix):
             raise ValueError(f"the element's transformation to {name!r} cannot be inverted.")
+    begin = translation(_first_pixel(finest, "x"), _first_pixel(finest, "y"))
+    systems = {name: matrix @ begin for name, matrix in systems.items()}
     return Reference((finest.sizes["y"], finest.sizes["x"]), systems)
+
+
+def _first_pixel(image: xr.DataArray, axis: str) -> float:
+    """Where ``element[100:200]`` begins in its element, whose transformations it has unchanged.
+
+    By the centres of its pixels, which SpatialData counts from 0 at every scale.
+    """
+    if axis not in image.coords or image.sizes[axis] < 2:
+        return 0.0
+    centres = np.asarray(image.coords[axis], dtype=float)
+    side = (centres[-1] - centres[0]) / (centres.size - 1)
+    if side > 0 and np.ptp(centres - side * np.arange(centres.size)) < _ROUNDING * side:
+        first = float(centres[0] / side - 0.5)
+        if abs(first - round(first)) < _ROUNDING:
+            return float(round(first))
+    raise ValueError(
+        f"the element was sliced along {axis}, not just cropped, and its transformations tell "
+        "where all of it lies. Give its pixels as a plain array, element.data, with a reference= "
+        "and factor_rescale=."
+    )
 
 
 def blank(shape: tuple[int, int]) -> "xr.DataArray | xr.DataTree":

@@ -305,3 +305,21 @@ def test_what_was_made_where_a_reference_lay_is_made_anew_once_it_is_moved(nucle
             [[1, 0, 500], [0, 1, 30], [0, 0, 1]],
         )
     assert post.to_spatialdata()[post.shape_name] is sdata[post.shape_name]  # once is enough
+
+
+def test_cropped_elements_lie_where_they_were_cropped(nuclei):
+    """SpatialData leaves the transformations of ``element[100:200]`` as they are."""
+    place = {"global": Affine([[1, 0.2, 5], [0, 2, 7], [0, 0, 1]], XY, XY)}
+    pyramid = Labels2DModel.parse(
+        nuclei, dims=("y", "x"), transformations=place, scale_factors=[2, 2]
+    )
+    for scale in range(3):
+        whole = pyramid[f"scale{scale}"]["image"]
+        post = PostSegmentation(whole[10:, 30:], verbose=False)
+        found = matrix(post.process_labels()[1], "global")
+        corner = moved(np.array([[30.0, 10.0]]), matrix(whole, "global"))
+        np.testing.assert_allclose(moved(np.zeros((1, 2)), found), corner, atol=1e-9)
+    for sliced in (whole[::4, ::4], whole[:, ::-1]):
+        with pytest.raises(ValueError, match="the element was sliced along x, not just cropped"):
+            PostSegmentation(sliced)
+    PostSegmentation(whole[:1, :1])
