@@ -11,7 +11,8 @@ an enlarged image):
   polygon that covers just the pixels of its label is in place, however its centroid is weighted:
   of a part of one pixel an outline keeps half the area.
 - Where masks were stretched over labels by no whole number, a pixel of these may be off by half a
-  pixel along an axis, and all of a cell may be: that much more is allowed.
+  pixel along an axis, and all of a cell may be: that much more is allowed, of the IoU too, all
+  along the outline.
 - The IoU is at least 1 - p f / a, for a cell of a pixels with an outline of p pixel edges: what
   an outline one mask pixel off on all sides gives. 0.5 is enough, however: a lone mask pixel is
   outlined by a diamond of half its area, and no other cell loses as large a part.
@@ -71,7 +72,9 @@ def limits(cells: LabelCells, grid: Grid, compared: Compared) -> Limits:
     """Work out what is right."""
     f = grid.side
     index = pd.Index(cells.own.label, name="id")
-    iou = np.maximum(MIN_IOU, 1 - cells.edges * f / cells.filled.areas())
+    edges_per_pixel = cells.edges / cells.filled.areas()
+    iou = np.maximum(MIN_IOU, 1 - edges_per_pixel * f)
+    iou = np.maximum(0, iou - edges_per_pixel * grid.rounding)
     overlap = cells.enclosed + cells.crossings * f * f / 2 + cells.edges / 2
     offset = max(MAX_OFFSET, f / 4) + grid.rounding
     shifts = [causes.max_shift(r, grid) for r in compared.values() if causes.are_shifted(r, grid)]

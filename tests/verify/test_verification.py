@@ -528,3 +528,15 @@ def test_the_mask_pixel_of_stretched_labels_is_found(shape):
     sides = np.divide(shape, masks.shape)
     expected = sides.max() if sides.min() >= 1.5 else 1
     assert found.summary["mask_pixel"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("side", [1, 2, 3])
+@pytest.mark.parametrize("shape", [(43, 29), (57, 31), (131, 78), (60, 131)])
+def test_small_cells_of_stretched_masks_agree(side, shape):
+    """Of a mask pixel of 1.6 pixels, the labels have one or two: half of a polygon and more."""
+    masks = np.kron(np.arange(1, 82).reshape(9, 9), np.pad(np.ones((side, side)), (0, 1)))
+    masks = masks[:27, :19].astype(int)
+    config = {"min_absolute_area": 0, "min_area": None}
+    post = PostSegmentation(masks, image_shape=shape, filter_config=config, verbose=False)
+    found = post.verify()
+    assert found.ok, found
