@@ -26,7 +26,7 @@ from postseg._support.checks import (
 )
 from postseg._support.progress import bar, shown_by
 from postseg._support.threads import check_n_jobs, limited
-from postseg._support.words import listing, preformatted
+from postseg._support.words import preformatted
 from postseg.elements.table import INSTANCE_KEY, cell_rows, centroids
 from postseg.filtering import criteria, quantities
 from postseg.filtering.config import FilterConfig, check_config, suggestion
@@ -48,6 +48,7 @@ from postseg.geometry.placement import (
     IMAGE,
     Placement,
     Reference,
+    known_place,
     matrix_of,
     place,
     same_place,
@@ -378,6 +379,12 @@ class PostSegmentation:
             self._forget_elements()
 
     @property
+    def lies_in_global(self) -> bool:
+        """Whether `reference` or masks tell where ``"global"`` is; else the image is put there."""
+        known = known_place(_place_of(self.reference), self._held.own)
+        return known is not None and GLOBAL in known.systems
+
+    @property
     def element_names(self) -> tuple[str, str, str]:
         """Names of the labels element, the shapes element and the table."""
         return self.label_name, self.shape_name, f"{self.label_name}_table"
@@ -705,11 +712,10 @@ class PostSegmentation:
         from postseg.elements import adding, build
 
         adding.check_addable(sdata, self.element_names)
-        if GLOBAL not in self._known_systems():
-            others = build.only_in_global(sdata)
-            if others:
-                rasters = [name for name in others if name in {**sdata.images, **sdata.labels}]
-                warnings.warn(_unrelated(others, [*rasters, "image"][0]), stacklevel=2)
+        if not self.lies_in_global:
+            note = build.unrelated(sdata)
+            if note:
+                warnings.warn(note, stacklevel=2)
         adding.add_elements(sdata, *self._handed_over())
         return sdata
 
@@ -1310,11 +1316,6 @@ class PostSegmentation:
         """The files that masks and reference are read from, and other images."""
         return files_behind(self.input_masks, self.masks, self.reference, *others)
 
-    def _known_systems(self) -> Iterable[str]:
-        """Coordinate systems that a reference tells where the masks lie in."""
-        known = _place_of(self.reference) or self._held.own
-        return known.systems if known else ()
-
     def _frame(self) -> Placement:
         """Where the masks lie, before they are mirrored: known before any work."""
         own, reference = self._held.own, _place_of(self.reference)
@@ -1377,13 +1378,3 @@ def _place_of(element: Any) -> Reference | None:
     from postseg.elements import build
 
     return build.reference_of(element)
-
-
-def _unrelated(names: list[str], example: str) -> str:
-    """A warning, of elements that masks without a reference are put beside."""
-    return (
-        f"the SpatialData object has {listing(map(repr, names), 3)} in the coordinate system "
-        "'global', and nothing tells how the masks lie to them: the cells are put at the pixels of "
-        "the masks, enlarged. Pass reference=, the image of the object that the masks are of, e.g. "
-        f"reference=sdata[{example!r}], or take a labels element itself for the masks."
-    )

@@ -2,6 +2,7 @@
 
 import json
 import time
+import warnings
 from pathlib import Path
 
 import click
@@ -92,7 +93,8 @@ main.add_command(report)
     "--reference",
     metavar="ELEMENT|TIFF",
     help="The microscope image: an element of the INPUT store, SLIDE.zarr/images/NAME of another, "
-    "or a TIFF. Cells are put where it lies, and stretched over it. Default: the element of INPUT.",
+    "or a TIFF. Cells are stretched over it, and put where it lies; a TIFF tells no place. "
+    "Default: the element of INPUT.",
 )
 @click.option(
     "--no-enlarge", is_flag=True, help="Keep the labels at the resolution of the label image."
@@ -174,6 +176,14 @@ def run(
             verbose=not quiet,
             save_debug=debug_image or False,
         )
+        if add_to and not post.lies_in_global:
+            from postseg.elements import build
+
+            note = build.unrelated(
+                build.open_store(source, ("images", "labels", "points", "shapes"))
+            )
+            if note:
+                warnings.warn(note, stacklevel=1)
     with step("Filtering and outlining", quiet):
         post.process_masks_to_shapes()
         found = post.filter_report

@@ -24,6 +24,7 @@ from postseg._support import ownership
 from postseg._support.atomic import replacing
 from postseg._support.reading import reading
 from postseg._support.safe_zarr import check_folder
+from postseg._support.words import listing
 from postseg.elements.writing import write_elements
 from postseg.geometry.placement import GLOBAL, IMAGE, Matrix, Reference, area_scale, translation
 from postseg.raster.label_image import LabelImage
@@ -242,8 +243,8 @@ def _first_pixel(image: xr.DataArray, axis: str) -> float:
 
 
 def blank(shape: tuple[int, int]) -> "xr.DataArray | xr.DataTree":
-    """An image element without content, whose pixels are those of ``"global"``: a reference."""
-    return labels_element([da.zeros(shape, dtype=np.uint8)], "blank")
+    """An image element without content or place: a reference that tells a shape only."""
+    return labels_element([da.zeros(shape, dtype=np.uint8)], "blank", {})
 
 
 def only_in_global(sdata: SpatialData) -> list[str]:
@@ -254,6 +255,22 @@ def only_in_global(sdata: SpatialData) -> list[str]:
         if kind != "tables"
     }
     return [name for name, known in systems.items() if GLOBAL in known and IMAGE not in known]
+
+
+def unrelated(sdata: SpatialData) -> str:
+    """A warning, where masks that no one knows the place of are put beside elements; else empty."""
+    names = only_in_global(sdata)
+    if not names:
+        return ""
+    rasters = [name for name in names if name in {**sdata.images, **sdata.labels}]
+    example = [*rasters, "image"][0]
+    return (
+        f"the SpatialData object has {listing(map(repr, names), 3)} in the coordinate system "
+        "'global', and nothing tells how the masks lie to them: the cells are put at the pixels of "
+        "the masks, enlarged. Pass reference=, the image of the object that the masks are of, e.g. "
+        f"reference=sdata[{example!r}] (--reference {example}), or take a labels element that is "
+        "in 'global' for the masks."
+    )
 
 
 def maps_to_systems(element: Any) -> dict[str, Matrix]:

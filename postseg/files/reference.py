@@ -29,8 +29,8 @@ def read_reference(reference: str, source: Path) -> xr.DataArray | xr.DataTree:
     ----------
     reference : str
         The name of an image or labels element of the store `source`; the path of one of another
-        store, such as ``slide.zarr/images/he``; or a TIFF file, whose pixels are then those of the
-        coordinate system ``"global"``.
+        store, such as ``slide.zarr/images/he``; or a TIFF file, which tells the shape only: masks
+        that are an element keep their place, pixels of others are those of ``"global"``.
     source : Path
         What the masks are read from.
 

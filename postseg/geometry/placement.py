@@ -45,11 +45,16 @@ class Reference(NamedTuple):
     shape : (int, int)
         Its rows and columns.
     systems : mapping of str to (3, 3) array
-        From its pixels to its coordinate systems.
+        From its pixels to its coordinate systems; empty where only its shape is known.
     """
 
     shape: tuple[int, int]
     systems: Mapping[str, Matrix]
+
+
+def known_place(reference: Reference | None, own: Reference | None) -> Reference | None:
+    """Which of the two tells where masks lie: the reference, unless it has a shape only."""
+    return reference if reference is not None and reference.systems else own
 
 
 def same_place(one: Reference | None, other: Reference | None) -> bool:
@@ -199,8 +204,8 @@ def place(
     whole = float(max(1, factor))
     sy, sx = (length / n if n else whole for length, n in zip(shape, mask_shape, strict=True))
     row, column = origin or (0.0, 0.0)
-    known, to_known = reference or own, translation(sx * column, sy * row)
-    if reference is None:
+    known, to_known = known_place(reference, own), translation(sx * column, sy * row)
+    if known is own:
         to_known = scaling(1 / sx, 1 / sy)
     systems = {name: matrix @ to_known for name, matrix in known.systems.items()} if known else {}
     found = Placement(mask_shape, shape, (sy, sx), (row, column), systems, pixel_size)

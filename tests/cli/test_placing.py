@@ -60,16 +60,20 @@ def test_an_element_of_a_store_keeps_its_place(folder):
     ("masks", "reference"),
     [("slide.zarr", "he"), ("masks.npy", "slide.zarr/images/he"), ("slide.zarr", "he.tif")],
 )
-def test_masks_are_stretched_over_their_reference(folder, masks, reference):
+def test_masks_are_stretched_over_their_reference(folder, nuclei, masks, reference):
     element = ["--element", "nuclei"] if masks.endswith("zarr") else []
     options = ["--reference", reference, "--factor-rescale", "4"]
     result = run(masks, *element, *options, "-o", "cells.zarr")
     assert result.exit_code == 0, result.output
     found, labels = matrices("cells.zarr", "cells")
     assert labels.shape == (2050, 2047)
-    expected = np.eye(3) if reference == "he.tif" else matrices("slide.zarr", "he")[0]["global"]
-    np.testing.assert_allclose(found["global"], expected)
-    assert ("his" in found) == (reference != "he.tif")
+    expected = matrices("slide.zarr", "he")[0]
+    if reference == "he.tif":  # of which only the shape is known, so that nuclei keep their place
+        expected = matrices("slide.zarr", "nuclei")[0]
+        to_masks = np.diag([nuclei.shape[1] / 2047, nuclei.shape[0] / 2050, 1])
+        expected = {name: to_system @ to_masks for name, to_system in expected.items()}
+    for name in ("global", "his"):
+        np.testing.assert_allclose(found[name], expected[name])
     assert CliRunner().invoke(main, ["verify", "cells.zarr"]).exit_code == 0
 
 
@@ -112,3 +116,23 @@ def test_no_output_takes_the_place_of_the_reference(folder):
         result = run("masks.npy", "--reference", reference, "-o", output, "--overwrite")
         assert result.exit_code == 1
         assert "which this run uses" in result.output
+
+
+def test_a_tiff_without_an_element_is_global(folder):
+    result = run("masks.npy", "--reference", "he.tif", "-o", "cells.zarr")
+    assert result.exit_code == 0, result.output
+    found, labels = matrices("cells.zarr", "cells")
+    assert labels.shape == (2050, 2047)
+    np.testing.assert_array_equal(found["global"], np.eye(3))
+
+
+@pytest.mark.filterwarnings("default:the SpatialData object has")
+def test_who_adds_cells_that_do_not_lie_in_global_is_told(folder, nuclei):
+    sdata = sd.read_zarr("slide.zarr")
+    place = {"his": Scale([3, 2], XY)}
+    sdata["apart"] = Labels2DModel.parse(nuclei, dims=("y", "x"), transformations=place)
+    sdata.write_element("apart")
+    result = run("slide.zarr", "--element", "apart", "--add-to")
+    assert result.exit_code == 0, result.output
+    assert "nothing tells how the masks lie to them" in result.stderr
+    assert "--reference he" in result.stderr
