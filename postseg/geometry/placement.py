@@ -256,7 +256,8 @@ def transform(xy: NDArray[np.float64], matrix: Matrix) -> NDArray[np.float64]:
 
 def area_scale(matrix: Matrix) -> float:
     """How many times larger a map makes areas."""
-    return float(abs(np.linalg.det(matrix[:2, :2])))
+    (a, b), (c, d) = matrix[:2, :2]
+    return float(abs(a * d - b * c))
 
 
 def translation(x: float, y: float) -> Matrix:

@@ -13,7 +13,7 @@ import pandas as pd
 from postseg._support.words import WIDTH, fixed, out_of, preformatted, rounded, wrapped
 from postseg.elements.audit import KEY
 from postseg.elements.identity import as_ids, as_points, table_ids
-from postseg.geometry.placement import Matrix
+from postseg.geometry.placement import Matrix, area_scale
 from postseg.raster.images import encode
 from postseg.raster.label_image import as_label_image
 from postseg.verify import causes, compare, judge
@@ -281,7 +281,7 @@ def _global_first(name: str) -> tuple[bool, str]:
 
 
 def _is_invertible(matrix: Matrix) -> bool:
-    return bool(abs(np.linalg.det(matrix)) > 0)
+    return area_scale(matrix) > 0
 
 
 def _maps_to_pixels(labels: Any, shapes: Any) -> dict[str, Matrix]:
