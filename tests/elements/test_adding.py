@@ -33,6 +33,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:the SpatialData object has"),
 ]
 
+EXAMPLES = int(os.environ.get("POSTSEG_EXAMPLES", 3))
 OLD = ["he", "nuclei", "nuclei_shapes", "nuclei_table", "transcripts"]
 
 
@@ -441,7 +442,8 @@ add_to_store("user.zarr", *made)
 """
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45])
+# 3 moments; POSTSEG_EXAMPLES asks for more
+@pytest.mark.parametrize("delay", np.linspace(0, 0.45, min(EXAMPLES, 50)).round(3))
 def test_killed_at_any_time(path, monkeypatch, delay):
     monkeypatch.chdir(path.parent)
     write_store(path)

@@ -10,7 +10,7 @@ from spatialdata.transformations import get_transformation
 
 from postseg import PostSegmentation
 
-N = int(os.environ.get("POSTSEG_EXAMPLES", "25"))  # 600 in full
+N = int(os.environ.get("POSTSEG_EXAMPLES", 12))  # 600 in full
 XY = ("x", "y")
 
 
