@@ -1,8 +1,13 @@
 """A store of a user, and elements to be added to it."""
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 import warnings
+from functools import cache
+from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
@@ -38,7 +43,15 @@ def elements(name="new"):
 
 
 def write_store(path, consolidated=True, kinds=("images", "labels", "points", "shapes", "tables")):
-    """Write what a user may have, with SpatialData alone."""
+    """Write what a user may have, with SpatialData alone: once, and then copies of it."""
+    shutil.copytree(_written(consolidated, tuple(kinds)), path)
+
+
+@cache
+def _written(consolidated, kinds):
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = Path(folder) / "user.zarr"
     labels, shapes, tables = elements("nuclei")
     with warnings.catch_warnings(action="ignore"):  # of pandas 3.1 and anndata
         places = pd.DataFrame({"x": [1.0, 2.0], "y": [3.0, 4.0]})
@@ -52,6 +65,7 @@ def write_store(path, consolidated=True, kinds=("images", "labels", "points", "s
         }
         store = sd.SpatialData(**{kind: made[kind] for kind in kinds})
         store.write(path, consolidate_metadata=consolidated)
+    return path
 
 
 def opened(path):
