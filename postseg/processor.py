@@ -660,8 +660,10 @@ class PostSegmentation:
                 }
                 for value, kept in zip(values, kept_then, strict=True)
             ]
-        columns = ["value", "kept", "rejected", "gained", "lost"]
-        return pd.DataFrame(rows, columns=columns).set_index("value")
+        found = pd.DataFrame(rows, columns=["value", "kept", "rejected", "gained", "lost"])
+        if any(isinstance(value, str) for value in values):
+            found["value"] = pd.Series(values, dtype=object)  # in a text column None would be NaN
+        return found.set_index("value")
 
     # ---- handing over
 
