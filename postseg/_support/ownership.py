@@ -12,7 +12,7 @@ from postseg import __version__
 
 KEY = "postseg"  # of the attributes of the root
 _ROOT = "zarr.json"
-_KINDS = ("images", "labels", "points", "shapes", "tables")
+KINDS = ("images", "labels", "points", "shapes", "tables")  # SpatialData's groups
 _LITTER = (".DS_Store", "Thumbs.db")  # left behind by looking at a folder
 _BLOCK = 1 << 20
 
@@ -87,7 +87,7 @@ def _written(attributes: dict[str, Any]) -> dict[str, Any] | None:
 def _elements(store: Path) -> Iterator[tuple[str, Path]]:
     """Whatever is in a store, by name: ``labels/cells``, or what lies beside such."""
     for path in _listing(store):
-        if path.name in _KINDS and path.is_dir() and not path.is_symlink():
+        if path.name in KINDS and path.is_dir() and not path.is_symlink():
             yield from ((f"{path.name}/{element.name}", element) for element in _listing(path))
         elif path.name != _ROOT:
             yield path.name, path

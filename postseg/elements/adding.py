@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from postseg._support import moving, scratch
 from postseg._support.atomic import check_outside_of_stores, is_store, naming
 from postseg._support.consolidated import ROOT, summary
+from postseg._support.ownership import KINDS
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from spatialdata import SpatialData
 
-_KINDS = ("images", "labels", "points", "shapes", "tables")  # SpatialData's groups
 _OURS = ("labels", "shapes", "tables")  # those that are added to
 _ANOTHER = "choose another label_name (--label-name), or delete that element first."
 
@@ -158,9 +158,9 @@ def _taken(store: Path, root: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Kind and name of all elements, those that the root names and those that lie there."""
     for key in summary(root) or ():
         kind, _, name = key.partition("/")
-        if kind in _KINDS and name and "/" not in name:
+        if kind in KINDS and name and "/" not in name:
             yield kind, name
-    for kind in _KINDS:
+    for kind in KINDS:
         if (store / kind).is_dir():
             yield from ((kind, name) for name in os.listdir(store / kind) if name != ROOT)
 

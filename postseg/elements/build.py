@@ -27,7 +27,7 @@ from postseg._support.safe_zarr import check_folder
 from postseg._support.words import listing
 from postseg.elements.writing import write_elements
 from postseg.geometry.placement import GLOBAL, IMAGE, Matrix, Reference, area_scale, translation
-from postseg.raster.label_image import LabelImage
+from postseg.raster.label_image import LabelImage, finest
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -202,24 +202,21 @@ def reference_of(element: Any) -> Reference | None:
         When one of its transformations is no affine map of the plane that can be inverted, and for
         an element that was sliced with a step.
     """
-    finest = element
-    if isinstance(element, xr.DataTree):
-        scales = [node.dataset for node in element.subtree if node.dataset.data_vars]
-        finest = next(iter(scales[0].data_vars.values())) if scales else None
-    if not isinstance(finest, xr.DataArray) or not {"y", "x"} <= set(finest.dims):
+    image = finest(element) if isinstance(element, xr.DataTree) else element
+    if not isinstance(image, xr.DataArray) or not {"y", "x"} <= set(image.dims):
         return None
-    if not isinstance(finest.attrs.get(_TRANSFORM), dict):  # other libraries have such, too
+    if not isinstance(image.attrs.get(_TRANSFORM), dict):  # other libraries have such, too
         return None
     try:
-        systems = maps_to_systems(finest)
+        systems = maps_to_systems(image)
     except (ValueError, NotImplementedError) as error:
         raise ValueError(f"the element's transformations are not affine: {error}") from error
     for name, matrix in systems.items():
         if not np.isfinite(matrix).all() or not area_scale(matrix):
             raise ValueError(f"the element's transformation to {name!r} cannot be inverted.")
-    begin = translation(_first_pixel(finest, "x"), _first_pixel(finest, "y"))
+    begin = translation(_first_pixel(image, "x"), _first_pixel(image, "y"))
     systems = {name: matrix @ begin for name, matrix in systems.items()}
-    return Reference((finest.sizes["y"], finest.sizes["x"]), systems)
+    return Reference((image.sizes["y"], image.sizes["x"]), systems)
 
 
 def _first_pixel(image: xr.DataArray, axis: str) -> float:
@@ -298,6 +295,6 @@ def open_store(
 
 def with_pixels(labels: "xr.DataArray | xr.DataTree", pixels: LabelImage) -> xr.DataArray:
     """The finest scale of a labels element, with other pixels."""
-    if isinstance(labels, xr.DataTree):
-        labels = next(iter(labels["scale0"].data_vars.values()))
-    return labels.copy(data=pixels)
+    image = finest(labels) if isinstance(labels, xr.DataTree) else labels
+    assert image is not None  # SpatialData reads no element without one
+    return image.copy(data=pixels)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import dask.array as da
     from PIL import Image
+    from xarray import DataArray, DataTree
 
 LabelImage: TypeAlias = "NDArray[Any] | da.Array"
 
@@ -137,15 +138,20 @@ def without_xarray(masks: Any) -> Any:
     if xarray is None:
         return masks
     if isinstance(masks, xarray.DataTree):
-        scales = [node.dataset for node in masks.subtree if node.dataset.data_vars]
-        if not scales:
+        masks = finest(masks)
+        if masks is None:
             raise ValueError("masks is a DataTree without any image in it.")
-        masks = next(iter(scales[0].data_vars.values()))
     if isinstance(masks, xarray.DataArray):
         if {"y", "x"} <= set(masks.dims):
             masks = masks.transpose(..., "y", "x")
         return masks.data
     return masks
+
+
+def finest(tree: DataTree) -> DataArray | None:
+    """The first scale of a pyramid; None where there is none."""
+    scales = (node.dataset.data_vars.values() for node in tree.subtree if node.dataset.data_vars)
+    return next(iter(next(scales, ())), None)
 
 
 def read_only(image: LabelImage) -> LabelImage:
