@@ -44,11 +44,12 @@ def elements(name="new"):
 
 def write_store(path, consolidated=True, kinds=("images", "labels", "points", "shapes", "tables")):
     """Write what a user may have, with SpatialData alone: once, and then copies of it."""
-    shutil.copytree(_written(consolidated, tuple(kinds)), path)
+    shutil.copytree(_written(consolidated, tuple(kinds), pixels), path)
 
 
 @cache
-def _written(consolidated, kinds):
+def _written(consolidated, kinds, _pixels):
+    """The one to copy; a test may have put another function in the place of `pixels`."""
     folder = tempfile.mkdtemp()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = Path(folder) / "user.zarr"
