@@ -21,6 +21,7 @@ ORDER = [
     ["_support"],
     ["raster"],
     ["filtering", "geometry"],
+    ["tiles"],
     ["elements"],
     ["files", "verify", "show"],
     ["functions", "results"],
