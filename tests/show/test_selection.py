@@ -32,7 +32,7 @@ def report_of(**rejected):
     """A report of a run with the default thresholds, by which so many went."""
     counts = {test.reason: 0 for test in TESTS} | rejected
     table = pd.DataFrame()
-    return FilterReport(9, 9, counts, FilterConfig(), FilterConfig(), {}, table, table)
+    return FilterReport(9, 9, counts, FilterConfig(), FilterConfig(), {}, {}, table, table)
 
 
 def shuffled(*values):
