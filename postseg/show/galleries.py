@@ -92,7 +92,7 @@ def draw_cells(
         When there is no such reason, its test is off, or `n` is no number of cells.
     """
     check_gallery(report, reason, n)
-    gallery = choose_gallery(regions, reason, n)
+    gallery = choose_gallery(regions, report.config, reason, n)
     tests = criteria.tests_of(reason)
     count = int((regions["reason"] == reason).sum())
     title = f"{human(reason)}: {out_of(count, len(regions))}{percent(count, len(regions))}"

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from postseg.filtering import criteria
-from postseg.filtering.config import suggestion
+from postseg.filtering.config import FilterConfig, suggestion
 from postseg.filtering.report import FilterReport
 
 BOX = ["min_row", "min_col", "max_row", "max_col"]
@@ -55,7 +55,7 @@ def check_gallery(report: FilterReport, reason: str, n: int) -> None:
         )
 
 
-def choose_gallery(regions: pd.DataFrame, reason: str, n: int) -> Gallery:
+def choose_gallery(regions: pd.DataFrame, config: FilterConfig, reason: str, n: int) -> Gallery:
     """Choose up to `n` regions rejected for a reason, or nearly so, each in order of its margin.
 
     Both start at the threshold. The rejected ones are spread over all of them, the kept ones are
@@ -67,10 +67,9 @@ def choose_gallery(regions: pd.DataFrame, reason: str, n: int) -> Gallery:
     if f"margin_{reason}" not in regions:
         return Gallery(_spread(rejected, n), rejected[:0])
     margin = regions[f"margin_{reason}"]
-    # without those that failed and were kept all the same, as at the border
-    kept = (
-        margin[(regions["label"] > 0) & (margin >= 0)].sort_values(kind="stable").index.to_numpy()
-    )
+    # those that the border policy keeps are not next to go, whatever their margin
+    may_go = (regions["label"] > 0) & ~criteria.is_spared(regions, config)
+    kept = margin[may_go].dropna().sort_values(kind="stable").index.to_numpy()
     n_kept = min(kept.size, max(n // 3, n - rejected.size), n // 2 if rejected.size else n)
     order = margin[rejected].sort_values(ascending=False, kind="stable").index.to_numpy()
     return Gallery(_spread(order, n - n_kept), kept[:n_kept])

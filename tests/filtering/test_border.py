@@ -204,10 +204,10 @@ def test_a_gallery_of_what_was_cut():
         filtered(border="keep").plot_cells("cut_by_border")
 
 
-def test_what_was_kept_anyway_is_not_next_to_go():
+def test_what_is_kept_anyway_is_not_next_to_go():
     texts = [text.get_text() for text in filtered(border="keep").plot_cells("tiny_artifacts").texts]
     assert {"region 3", "region 4"} <= set(texts)
-    assert "region 1" not in texts
+    assert not {"region 1", "region 2"} & set(texts)  # of which the larger one passes this test
 
 
 def test_a_column_cut_of_the_measured_regions_is_heeded():
