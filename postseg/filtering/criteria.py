@@ -1,4 +1,4 @@
-"""The twelve tests of the filter: what each compares, and which regions fail it, by how much."""
+"""The twelve tests of the filter and its border policy: which regions fail, and by how much."""
 
 from __future__ import annotations
 

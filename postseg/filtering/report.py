@@ -90,10 +90,14 @@ class FilterReport:
         if not self.passed:
             return []
         median: Any = self.statistics_all.loc["area", "median"]
+        spares = self.config.border == "keep"
+        effect = (
+            "at least half of them are below it" if spares else "it rejects at least half of them"
+        )
         floors = ((name, area) for name, area in self.areas.items() if name.startswith("min_"))
         return [
             f"{name} is {self.in_words(name)}, above the median area of all {self.total:,} "
-            f"regions, {about(median)} px: it rejects at least half of them. If these are cells, "
+            f"regions, {about(median)} px: {effect}. If these are cells, "
             f'set it lower, e.g. to "{exact(median // 2)} px", or to None.'
             for name, area in floors
             if area.is_stated and area.pixels is not None and area.pixels > median

@@ -159,6 +159,13 @@ def test_the_report_tells_it():
     assert filtered().filter_report.rejected["cut_by_border"] == 0
 
 
+def test_a_floor_above_the_median_is_not_said_to_reject_what_is_kept():
+    with pytest.warns(UserWarning, match="at least half of them are below it"):
+        filtered(border="keep", min_absolute_area=5)
+    with pytest.warns(UserWarning, match="it rejects at least half of them"):
+        filtered(image=np.pad(draw("1.2 ..2"), 1), min_absolute_area=2)
+
+
 def test_the_page_tells_it():
     assert rules(filtered(border="drop"))["Cut By Border"].startswith("cut neither by the edge")
     assert rules(filtered(border="drop"))["Kept"] == ""
