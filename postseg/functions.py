@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from os import PathLike
-from typing import Any
+from typing import Any, Literal
 
 from postseg._support.checks import check_pixel_size
 from postseg.filtering import criteria, quantities
@@ -38,10 +38,11 @@ def filter_cell_by_regionprops(
     min_compactness: float | None = None,
     max_convexity_deficit: float | None = 0.20,
     max_perimeter_area_ratio: float | None = None,
-    area_std_filter: float | None = None,
+    area_std_filter: str | float | None = None,
     save_debug: DebugImage = False,
     verbose: bool = True,
     *,
+    border: Literal["judge", "keep", "drop"] = "judge",
     pixel_size: float | None = None,
 ) -> LabelImage:
     """Keep the regions of a label image that look like cells, renumbered 1..n.
@@ -79,13 +80,17 @@ def filter_cell_by_regionprops(
         Reject half-moons, by 1 - solidity. Normal cells: 0.05 to 0.15; half-moons above 0.20.
     max_perimeter_area_ratio : float from 0, optional
         Reject ragged cells, by perimeter / sqrt(area). Typical: 3.5 to 5.0; fragmented above 6.0.
-    area_std_filter : float above 0, optional
-        Reject areas further from the mean than this many population standard deviations.
+    area_std_filter : float above 0 or text with a unit, optional
+        Reject areas further from the mean than this many population standard deviations, or beyond
+        two bounds in pixels: '20 to 300 px'.
     save_debug : bool or path
         Write a picture of survivors and rejected regions: True writes ``cleaned_mask.png``
         here. Needs the extra ``plot``.
     verbose : bool
         Print the `FilterReport`.
+    border : {"judge", "keep", "drop"}, default "judge"
+        What becomes of cells that the edge of the slide or a gap between tiles cuts: 'judge' them
+        as all others, 'keep' them whatever their shape and size, or 'drop' them.
     pixel_size : float, optional
         Side of a mask pixel in um, for thresholds in um2.
 
@@ -113,6 +118,7 @@ def filter_cell_by_regionprops(
         max_convexity_deficit=max_convexity_deficit,
         max_perimeter_area_ratio=max_perimeter_area_ratio,
         area_std_filter=area_std_filter,
+        border=border,
     )
     config = stated.in_pixels(quantities.pixel_area(check_pixel_size(pixel_size)))
     filtered = apply_filter(

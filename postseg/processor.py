@@ -40,7 +40,7 @@ from postseg.filtering.run import (
     measure_masks,
     why_nothing_passed,
 )
-from postseg.filtering.sweep import Sweep, Window, sweep, window
+from postseg.filtering.sweep import Sweep, Window, sweep, swept, window
 from postseg.functions import DebugImage, save_picture
 from postseg.geometry import outlines
 from postseg.geometry.placement import (
@@ -901,7 +901,7 @@ class PostSegmentation:
         Raises
         ------
         ValueError
-            When there is no such field, or the image does not fit.
+            When there is no such field, or it is not one number, and when the image does not fit.
         RuntimeError
             Before a filter run.
         """
@@ -978,8 +978,7 @@ class PostSegmentation:
         from postseg.show.page import pictures, render
 
         run, scene = self._scene(image)
-        in_force = [name for name, value in run.report.config if value is not None]
-        sweeps = (self._sweep(run, field) for field in in_force)
+        sweeps = (self._sweep(run, field) for field in swept(run.report.config))
         shown = pictures.illustrate(scene, run.regions, run.report, sweeps)
         text = render.render(
             run.report,
@@ -1163,7 +1162,7 @@ class PostSegmentation:
         self, measured: Measured, config: FilterConfig, field: str, values: Sequence[Any]
     ) -> Window | None:
         """What values of one threshold keep, or None where only `rejections` can tell."""
-        if not self._rejects_by_thresholds():
+        if not self._rejects_by_thresholds() or field == criteria.BORDER.threshold:
             return None
         tried = (config.replace(**{field: value}) for value in values)
         settings = [getattr(self._in_pixels(one), field) for one in tried]

@@ -30,6 +30,7 @@ from postseg.raster.runs import Runs, components
 
 _IDS = ("region_number", "label", "source_label")  # columns of the table
 _BOX = ["min_row", "min_col", "max_row", "max_col"]
+_CUT = "cut"  # of a slide that was tiled
 _PLACE = ["area", "centroid_row", "centroid_col"]  # tells regions from those of other masks
 _MAX_PAINTED = np.iinfo(np.int32).max
 
@@ -72,7 +73,8 @@ def restore(
         if table is None:
             return None
         audit = unpack(read_elem(checked(root, f"{table}/uns/{KEY}")))
-        keys = (*_IDS, *_PLACE)
+        cut = [_CUT] if _CUT in audit.rejected and f"{table}/obs/{_CUT}" in root else []
+        keys = (*_IDS, *_PLACE, *cut)
         columns = {key: read_elem(checked(root, f"{table}/obs/{key}")) for key in keys}
     settings = {
         "factor_rescale": audit.factor_rescale,
@@ -139,6 +141,8 @@ class Restored(PostSegmentation):
             _check_numbers(regions.label, len(stored), "the labels or in pieces there")
             table = measure(regions, runs.shape)
             source_label = table["source_label"] = stored["source_label"].to_numpy()
+            if _CUT in stored:
+                table[_CUT] = stored[_CUT].to_numpy(dtype=bool)
             fits = source_label.max() <= _MAX_PAINTED
             value = source_label[runs.label - 1] if fits else runs.label
             self.masks = paint(runs, value, chunks)
@@ -196,7 +200,7 @@ def _find_table(root: zarr.Group, name: str) -> str | None:
 def _all_regions(columns: dict[str, Any], audit: Audit) -> pd.DataFrame:
     """Labels, place and reason of all regions, by number, from the table and the audit."""
     known = {key: as_ids(columns[key], f"column {key!r} of the table") for key in _IDS}
-    known |= {key: np.asarray(columns[key]) for key in _PLACE}
+    known |= {key: np.asarray(columns[key]) for key in columns if key not in _IDS}
     cells = pd.DataFrame(known).set_index("region_number").assign(reason="")
     stored = pd.concat([cells, audit.rejected[cells.columns]]).sort_index()
     _check_numbers(stored.index.to_numpy(), len(stored), "the table or twice there")

@@ -15,6 +15,7 @@ from skimage.measure import find_contours, label, regionprops_table
 from skimage.transform import resize
 
 REASONS = (
+    "cut_by_border",
     "tiny_artifacts",
     "too_small",
     "too_large",
@@ -93,8 +94,9 @@ def failures(
     max_convexity_deficit=0.20,
     max_perimeter_area_ratio=None,
     area_std_filter=None,
+    border="judge",
 ):
-    """Which tests each region of `metrics` fails: one boolean column a reason, in test order."""
+    """Why each region of `metrics` is rejected: one boolean column a reason, in test order."""
 
     def below(metric, bound):
         return found[metric] < (-np.inf if bound is None else bound)
@@ -106,6 +108,7 @@ def failures(
     if area_std_filter is not None and areas.size:
         low = areas.mean() - area_std_filter * areas.std()
         high = areas.mean() + area_std_filter * areas.std()
+    on_border = found["touches_border"].astype(bool)
     failed = [
         below("area", min_absolute_area),
         below("area", smallest_area(areas, min_area)),
@@ -120,6 +123,9 @@ def failures(
         above("convexity_deficit", max_convexity_deficit),
         above("perimeter_area_ratio", max_perimeter_area_ratio),
     ]
+    if border == "keep":
+        failed = [column & ~on_border for column in failed]
+    failed.insert(0, on_border & (border == "drop"))
     return pd.DataFrame(dict(zip(REASONS, failed, strict=True)), index=found.index)
 
 

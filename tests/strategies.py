@@ -109,7 +109,7 @@ def label_images(draw, max_side=24):
 
 @st.composite
 def thresholds(draw, found):
-    """Up to four thresholds that FilterConfig accepts, many that tie exactly with a measured value.
+    """A border policy and up to four thresholds, many that tie exactly with a measured value.
 
     A metric with a square root of rounding noise (eccentricity) or a sum of irrational steps (those
     of the perimeter) is exact but for the last digits: no bound is drawn that near to its values.
@@ -152,4 +152,4 @@ def thresholds(draw, found):
             drawn[low], drawn[high] = sorted([drawn[low], drawn[high]])
     if isinstance(drawn["min_area"], int) and drawn["min_area"] > 100:
         drawn["max_area"] = None
-    return drawn
+    return drawn | {"border": draw(st.sampled_from(["judge", "keep", "drop"]))}

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 import postseg
 from postseg import FilterConfig, FilterReport, PostSegmentation, filter_cell_by_regionprops
 from postseg.cli.main import report, run
-from postseg.filtering.config import describe_thresholds, limits, range_of, rules
+from postseg.filtering.config import THRESHOLDS, describe_thresholds, limits, range_of, rules
 from postseg.verify.verification import Verification, verify_elements, verify_store
 
 FUNCTIONS = [
@@ -84,10 +84,11 @@ def test_a_threshold_is_explained_wherever_people_look(field):
 
 def test_the_function_and_the_class_say_the_same():
     assert describe_thresholds() in inspect.getdoc(FilterConfig)
-    assert describe_thresholds() in inspect.getdoc(filter_cell_by_regionprops)
+    for names in (THRESHOLDS, ["border"]):  # which stands after the parameters by position
+        assert describe_thresholds(names) in inspect.getdoc(filter_cell_by_regionprops)
 
 
-@pytest.mark.parametrize("field", FilterConfig.model_fields)
+@pytest.mark.parametrize("field", THRESHOLDS)
 def test_the_range_that_is_told_is_the_one_that_is_checked(field):
     low, _, high = range_of(field).removeprefix("from ").partition(" to ")
     beyond = {"above 0": 0}.get(low, -1e-9)

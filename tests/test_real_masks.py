@@ -1,6 +1,7 @@
 """Equal to the oracle on stained tissue, and on the label images of the folder POSTSEG_MASKS."""
 
 import os
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,9 +45,13 @@ def image_name(path):
 
 
 @pytest.fixture(scope="module", params=[None, *FILES], ids=image_name)
-def tissue(request):
+def masks(request):
+    return np.load(request.param)["labels"] if request.param else stained_nuclei()
+
+
+@pytest.fixture(scope="module")
+def tissue(masks):
     """A label image and its metrics by the oracle, which takes its time: once an image."""
-    masks = np.load(request.param)["labels"] if request.param else stained_nuclei()
     return Measured(masks, reference.metrics(masks))
 
 
@@ -124,3 +129,68 @@ def test_shapes_and_labels_of_the_survivors_equal_the_oracle(tissue):
     assert same_rings(shapes.geometry, rings.values())
     _, labels = post.process_labels()
     assert_array_equal(labels.to_numpy(), reference.enlarge(expected, 3))
+
+
+# ---- tile by tile
+
+
+def whole_cells(post, place, shape):
+    """The reason of each region that no inner side of its tile cuts, by what it is and where."""
+    found = post.regions
+    (top, left), (height, width) = place, post.input_masks.shape
+    cut = (
+        ((found["min_row"] == 0) & (top > 0))
+        | ((found["min_col"] == 0) & (left > 0))
+        | ((found["max_row"] == height) & (top + height < shape[0]))
+        | ((found["max_col"] == width) & (left + width < shape[1]))
+    )
+    found = found[~cut].assign(
+        centroid_row=(found["centroid_row"] + top).round(6),
+        centroid_col=(found["centroid_col"] + left).round(6),
+    )
+    keys = ["source_label", "area", "centroid_row", "centroid_col"]
+    return found.set_index(keys, verify_integrity=True)["reason"]
+
+
+def cut_in_tiles(masks, n=4):
+    rows, columns = (np.linspace(0, length, n + 1).astype(int) for length in masks.shape)
+    for top, bottom in pairwise(rows):
+        for left, right in pairwise(columns):
+            yield (top, left), masks[top:bottom, left:right]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # as of tiles without a cell that passes
+def test_frozen_thresholds_decide_tile_by_tile_as_on_the_slide(masks, tmp_path):
+    """Of whole cells, and for the same reasons; as they were stated they decide otherwise."""
+    slide = PostSegmentation(masks, pixel_size=0.5, verbose=False)
+    tiles = {
+        place: PostSegmentation(tile, pixel_size=0.5, verbose=False)
+        for place, tile in cut_in_tiles(masks)
+    }
+    compared, unlike = 0, {}
+    for k, config in enumerate(
+        [
+            {},
+            {"min_area": 10},
+            {"area_std_filter": 2},
+            {"min_area": "median", "max_eccentricity": 0.9},
+            {"min_area": "20 um2", "max_area": "150 um2"},
+            {"min_absolute_area": "15 %", "min_area": None, "max_area": "90 %"},
+            {"min_area": 33.3, "area_std_filter": 1.37, "min_absolute_area": None},
+        ]
+    ):
+        slide.refilter(FilterConfig(**config))
+        expected = whole_cells(slide, (0, 0), masks.shape)
+        slide.filter_report.frozen().to_file(tmp_path / f"{k}.json")
+        frozen = FilterConfig.from_file(tmp_path / f"{k}.json")
+        for place, tile in tiles.items():
+            tile.refilter(frozen)
+            found = whole_cells(tile, place, masks.shape)
+            pd.testing.assert_series_equal(found, expected.loc[found.index])
+            compared += len(found)
+            tile.refilter(FilterConfig(**config))
+            found = whole_cells(tile, place, masks.shape)
+            unlike[k] = unlike.get(k, 0) + (found != expected.loc[found.index]).sum()
+    assert compared > 7 * 150
+    assert sum(unlike.values()) > 0
+    assert unlike[4] == 0  # areas in um2 do not follow from those of all regions

@@ -10,7 +10,7 @@ from click.core import ParameterSource
 from postseg._support.checks import check_pixel_size
 from postseg.files.export import FORMATS
 from postseg.filtering import quantities
-from postseg.filtering.config import FilterConfig, range_of, rules, takes_units
+from postseg.filtering.config import FilterConfig, limits, range_of, rules, text_of
 
 
 class ThresholdCommand(click.Command):
@@ -35,8 +35,9 @@ class ThresholdCommand(click.Command):
 
 def _allowed(threshold: str, default: Any) -> str:
     """What a threshold may be, and what it is where nothing is said."""
-    units = f", or with a unit: {quantities.UNITS_IN_WORDS}" if takes_units(threshold) else ""
-    return range_of(threshold) + units + ("" if default is None else f"; default: {default}")
+    numbers = range_of(threshold) + f", or {text_of(threshold)}".removesuffix(", or ")
+    told = "" if default is None else f"default: {default}"
+    return "; ".join(filter(None, [numbers, told]))
 
 
 class RunCommand(ThresholdCommand):
@@ -49,8 +50,8 @@ class RunCommand(ThresholdCommand):
         super().format_options(ctx, formatter)
 
 
-def _parser(words: list[str], units: bool) -> Callable[[Any], Any]:
-    """Parse a number, ``none`` or one of the words; `FilterConfig` checks range and unit."""
+def _parser(words: list[str], text: str) -> Callable[[Any], Any]:
+    """Parse a number, ``none``, one of the words or text; `FilterConfig` checks what it says."""
 
     def parse(value: Any) -> Any:
         if not isinstance(value, str) or value in words:
@@ -60,12 +61,11 @@ def _parser(words: list[str], units: bool) -> Callable[[Any], Any]:
         try:
             return float(value)
         except ValueError:
-            if units and quantities.has_number(value):
+            if text and quantities.has_number(value):
                 return value
             known = " or ".join(map(repr, [*words, "none"]))
-            with_unit = f" nor a number with a unit: {quantities.UNITS_IN_WORDS}" * units
-            message = f"{value!r} is neither a number nor {known}{with_unit}."
-            raise click.BadParameter(message) from None
+            message = f"{value!r} is neither a number nor {known}" + f" nor {text}" * bool(text)
+            raise click.BadParameter(f"{message}.") from None
 
     return parse
 
@@ -73,12 +73,12 @@ def _parser(words: list[str], units: bool) -> Callable[[Any], Any]:
 def threshold_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add one option per field of `FilterConfig`, so that the two cannot drift apart."""
     for name, field in reversed(FilterConfig.model_fields.items()):
-        words = rules(name)
+        words, is_number = rules(name), bool(limits(name))
         command = click.option(
             f"--{name.replace('_', '-')}",
             name,
-            type=_parser(words, takes_units(name)),
-            metavar="|".join([*words, "NUMBER"]),
+            type=_parser(words, text_of(name)) if is_number else click.Choice(words),
+            metavar="|".join([*words, *["NUMBER"] * is_number]),
             default=field.default,
             help=field.description,
         )(command)

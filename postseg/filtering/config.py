@@ -30,6 +30,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from postseg._support.atomic import replacing
 from postseg.filtering import quantities
 
 
@@ -58,6 +59,12 @@ def _quantity_or_word(value: Any) -> Any:
     return _quantity(value) if has_unit else _plain(value)
 
 
+def _bounds(value: Any) -> Any:
+    """The same, and text as two bounds."""
+    value = _plain(value)
+    return str(quantities.parse_bounds(value)) if isinstance(value, str) else value
+
+
 def _kind_of_area(value: Any) -> str:
     """Told apart by type first, so that an error speaks of the one alternative that was meant."""
     if not isinstance(value, str):
@@ -68,7 +75,12 @@ def _kind_of_area(value: Any) -> str:
 _Number = Annotated[float, Strict(), AllowInfNan(False)]
 _Amount = Annotated[Annotated[_Number, Field(ge=0)] | None, BeforeValidator(_plain)]
 _Ratio = Annotated[Annotated[_Number, Field(ge=0, le=1)] | None, BeforeValidator(_plain)]
-_Sigmas = Annotated[Annotated[_Number, Field(gt=0)] | None, BeforeValidator(_plain)]
+_AreaBounds = Annotated[str, Tag("bounds")]
+_Outliers = Annotated[
+    Annotated[Annotated[_Number, Field(gt=0)] | None, Tag("number")] | _AreaBounds,
+    Discriminator(lambda value: "bounds" if isinstance(value, str) else "number"),
+    BeforeValidator(_bounds),
+]
 _AreaNumber = Annotated[Annotated[_Number, Field(ge=0)] | None, Tag("number")]
 _AreaQuantity = Annotated[str, Tag("quantity")]
 _Area = Annotated[
@@ -155,10 +167,15 @@ class FilterConfig(BaseModel):
         description="Reject ragged cells, by perimeter / sqrt(area). Typical: 3.5 to 5.0; "
         "fragmented above 6.0.",
     )
-    area_std_filter: _Sigmas = Field(
+    area_std_filter: _Outliers = Field(
         default=None,
         description="Reject areas further from the mean than this many population standard "
-        "deviations.",
+        "deviations, or beyond two bounds in pixels: '20 to 300 px'.",
+    )
+    border: Literal["judge", "keep", "drop"] = Field(
+        default="judge",
+        description="What becomes of cells that the edge of the slide or a gap between tiles cuts: "
+        "'judge' them as all others, 'keep' them whatever their shape and size, or 'drop' them.",
     )
 
     @model_validator(mode="before")
@@ -235,7 +252,9 @@ class FilterConfig(BaseModel):
         """
         found: dict[str, str] = {}
         for name, value in self:
-            quantity = quantities.read(value) if isinstance(value, str) else None
+            if not (isinstance(value, str) and takes_units(name)):
+                continue
+            quantity = quantities.read(value)
             if quantity is None or quantity.unit != quantities.MICRONS:
                 continue
             if pixel_area is None:
@@ -245,6 +264,28 @@ class FilterConfig(BaseModel):
                 )
             found[name] = str(quantities.in_pixels(quantity, pixel_area))
         return self.replace(**found) if found else self
+
+    def to_file(self, path: str | PathLike[str], overwrite: bool = False) -> None:
+        """Write the thresholds to a TOML or JSON file, from which `from_file` reads the same.
+
+        Parameters
+        ----------
+        path : path
+            A ``.toml`` or ``.json`` file. It is written completely or not at all.
+        overwrite : bool
+            Replace an existing file.
+
+        Raises
+        ------
+        OSError
+            When the path exists, or cannot be written to.
+        ValueError
+            When it is neither ``.toml`` nor ``.json``.
+        """
+        suffix = _suffix_of(Path(path))
+        text = config_toml(self) if suffix == ".toml" else self.model_dump_json(indent=2) + "\n"
+        with replacing(path, overwrite) as part:
+            part.write_text(text, encoding="utf-8")
 
     @classmethod
     def from_file(cls, path: str | PathLike[str]) -> Self:
@@ -270,9 +311,7 @@ class FilterConfig(BaseModel):
             When it is neither ``.toml`` nor ``.json``, cannot be parsed, or holds a bad value.
         """
         path = Path(path)
-        suffix = path.suffix.lower()
-        if suffix not in (".toml", ".json"):
-            raise ValueError(f"{path}: thresholds are read from .toml or .json files")
+        suffix = _suffix_of(path)
         content = path.read_bytes()
         try:
             text = content.decode("utf-8-sig")  # editors on Windows put a mark first
@@ -287,6 +326,25 @@ class FilterConfig(BaseModel):
             return cls(**data)
         except ValidationError as error:
             raise ValueError(f"{path}: {in_one_line(error)}") from error
+
+
+def _suffix_of(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix not in (".toml", ".json"):
+        raise ValueError(f"{path}: thresholds are read from .toml or .json files")
+    return suffix
+
+
+def config_toml(config: FilterConfig) -> str:
+    """Write thresholds as TOML that `FilterConfig.from_file` reads back, "none" being off."""
+    return "".join(f"{name} = {_toml(value)}\n" for name, value in config)
+
+
+def _toml(value: float | str | None) -> str:
+    if value is None or isinstance(value, str):
+        return f'"{value or "none"}"'
+    short = f"{value:.10g}"
+    return short if float(short) == value else repr(value)
 
 
 def _parse_json(text: str) -> Any:
@@ -317,8 +375,10 @@ def limits(field: str) -> dict[str, float]:
 
 
 def range_of(field: str) -> str:
-    """The same in words: ``from 0 to 1``."""
+    """The same in words: ``from 0 to 1``; nothing of what is no number."""
     found = limits(field)
+    if not found:
+        return ""
     low = f"above {found['gt']:g}" if "gt" in found else f"from {found['ge']:g}"
     return f"{low} to {found['le']:g}" if "le" in found else low
 
@@ -334,6 +394,14 @@ def takes_units(field: str) -> bool:
     return _AreaQuantity in _parts(FilterConfig.model_fields[field].annotation)
 
 
+def text_of(field: str) -> str:
+    """What a threshold may be instead of a number or a word, as an error lists it, or nothing."""
+    if takes_units(field):
+        return f"a number with a unit: {quantities.UNITS_IN_WORDS}"
+    takes_bounds = _AreaBounds in _parts(FilterConfig.model_fields[field].annotation)
+    return quantities.BOUNDS_IN_WORDS if takes_bounds else ""
+
+
 def _parts(annotation: Any) -> Iterator[Any]:
     """All that an annotation is made of."""
     yield annotation
@@ -341,13 +409,17 @@ def _parts(annotation: Any) -> Iterator[Any]:
         yield from _parts(part)
 
 
-def describe_thresholds() -> str:
+THRESHOLDS = tuple(name for name in FilterConfig.model_fields if limits(name))  # no policies
+
+
+def describe_thresholds(names: Iterable[str] = tuple(FilterConfig.model_fields)) -> str:
     """The thresholds as parameters of a docstring: what each is for, its range and default."""
     entries = []
-    for name, field in FilterConfig.model_fields.items():
+    for name in names:
+        field = FilterConfig.model_fields[name]
         words = ", ".join(f'"{rule}"' for rule in rules(name))
-        kinds = [f"{{{words}}}"] * bool(words) + [f"float {range_of(name)}"]
-        kinds += ["text with a unit"] * takes_units(name)
+        kinds = [f"{{{words}}}"] * bool(words) + [f"float {range_of(name)}"] * bool(limits(name))
+        kinds += ["text with a unit"] * bool(text_of(name))
         default = f'"{field.default}"' if isinstance(field.default, str) else field.default
         default = "optional" if default is None else f"default {default}"
         entries.append(f"{name} : {' or '.join(kinds)}, {default}")

@@ -1,4 +1,4 @@
-"""The twelve tests of the filter: what each compares, and which regions fail it, by how much."""
+"""The twelve tests of the filter and its border policy: which regions fail, and by how much."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from postseg.filtering import quantities
-from postseg.filtering.config import FilterConfig, suggestion
+from postseg.filtering.config import THRESHOLDS, FilterConfig, rules, suggestion
 
 Family = Literal["debris", "size", "elongation", "solidity", "boundary"]
 Pattern = Literal["plain", "diagonal", "lines"]
@@ -34,10 +34,10 @@ class Test(NamedTuple):
         A field of `FilterConfig`.
     family, pattern : str
         Its look, which no other reason has.
-    kind : {"value", "area", "rule", "deviations"}
+    kind : {"value", "area", "rule", "deviations", "policy"}
         What the config has: a value of the metric; an area, see `resolve_area`; the same, but a
-        number up to 100 is a percentile; or a number of population standard deviations from the
-        mean.
+        number up to 100 is a percentile; a number of population standard deviations from the mean,
+        or both bounds; or a word, which looks at no metric.
     """
 
     reason: str
@@ -46,8 +46,11 @@ class Test(NamedTuple):
     threshold: str
     family: Family
     pattern: Pattern
-    kind: Literal["value", "area", "rule", "deviations"] = "value"
+    kind: Literal["value", "area", "rule", "deviations", "policy"] = "value"
 
+
+# Looked for before all others, so that what the border left of a cell is not taken for debris.
+BORDER = Test("cut_by_border", "", "max", "border", "debris", "lines", kind="policy")
 
 # In the order in which a rejected region's first reason is looked for. `area_outliers` has two
 # bounds, both from `area_std_filter`.
@@ -142,6 +145,25 @@ def _rule_of(test: Test, setting: float | str) -> tuple[AreaRule, float]:
     return _BY_UNIT[quantity.unit], float(quantity.number)
 
 
+def absolute(config: FilterConfig, regions: pd.DataFrame) -> dict[str, str]:
+    """The thresholds that follow from the areas of all regions, as numbers of pixels, by field.
+
+    In the words of `FilterConfig`, and to the bit: they decide of each of these regions alike.
+    """
+    found = {
+        field: str(quantities.of_pixels(area.pixels))
+        for field, area in area_thresholds(config, regions).items()
+        if area.pixels is not None and not area.is_stated
+    }
+    pairs: dict[str, list[quantities.Quantity]] = {}
+    for test in TESTS:
+        if test.kind == "deviations" and not isinstance(getattr(config, test.threshold), str):
+            bound = resolve(test, config, regions)
+            if bound is not None:
+                pairs.setdefault(test.threshold, []).append(quantities.of_pixels(bound))
+    return found | {field: str(quantities.Bounds(*pair)) for field, pair in pairs.items()}
+
+
 def area_thresholds(config: FilterConfig, regions: pd.DataFrame) -> dict[str, Area]:
     """What each area threshold came to, by its field."""
     areas = regions["area"].to_numpy()
@@ -165,9 +187,9 @@ def margins(regions: pd.DataFrame, config: FilterConfig) -> pd.DataFrame:
     Returns
     -------
     DataFrame of float
-        A row per region and a column per reason, in the order of the tests: how far the metric
-        is inside its threshold, in the metric's unit; negative = failed. NaN where the test is
-        off or the metric undefined.
+        A row per region and a column per reason of `TESTS`, in their order: how far the metric
+        is inside its threshold, in the metric's unit; negative = failed, which a region that the
+        border policy keeps may have. NaN where the test is off or the metric undefined.
     """
     found: dict[str, NDArray[np.float64]] = {}
     for test in TESTS:
@@ -184,25 +206,47 @@ def rejections(regions: pd.DataFrame, config: FilterConfig) -> pd.DataFrame:
     Returns
     -------
     DataFrame of bool
-        As `margins`: True where the region fails the test.
+        As `margins`, after a column for the border policy: True where the region is rejected.
     """
     # not from `margins`: most tests are off, and a sweep asks many times
-    found = {test.reason: np.zeros(len(regions), bool) for test in TESTS}
+    found = {test.reason: np.zeros(len(regions), bool) for test in (BORDER, *TESTS)}
+    spared = is_spared(regions, config)
     for test in TESTS:
         margin = _margin(test, regions, config)
         if margin is not None:
-            found[test.reason] = found[test.reason] | (margin < 0)
+            found[test.reason] = found[test.reason] | ((margin < 0) & ~spared)
+    if is_on(BORDER, config):
+        found[BORDER.reason] = is_cut(regions)
     return pd.DataFrame(found, index=regions.index)
 
 
 def passes(tests: Iterable[Test], regions: pd.DataFrame, config: FilterConfig) -> NDArray[np.bool_]:
-    """Which regions pass all of some tests."""
+    """Which regions pass all of some tests and the border policy."""
     passed = np.ones(len(regions), bool)
     for test in tests:
         margin = _margin(test, regions, config)
         if margin is not None:
             passed &= ~(margin < 0)
-    return passed
+    if is_on(BORDER, config):
+        passed &= ~is_cut(regions)
+    return passed | is_spared(regions, config)
+
+
+def is_cut(regions: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which regions the edge of the slide cuts, or a gap between its tiles where it was tiled."""
+    cut = regions["touches_border"].to_numpy(dtype=bool)
+    return cut | regions["cut"].to_numpy(dtype=bool) if "cut" in regions else cut
+
+
+def is_spared(regions: pd.DataFrame, config: FilterConfig) -> NDArray[np.bool_]:
+    """Which regions the border policy keeps, whatever their shape and size."""
+    return is_cut(regions) if config.border == "keep" else np.zeros(len(regions), bool)
+
+
+def is_on(test: Test, config: FilterConfig) -> bool:
+    """Whether a test may reject anything."""
+    setting = getattr(config, test.threshold)
+    return bool(setting == "drop" if test.kind == "policy" else setting is not None)
 
 
 def _margin(test: Test, regions: pd.DataFrame, config: FilterConfig) -> NDArray[np.float64] | None:
@@ -228,10 +272,19 @@ def resolve_all(test: Test, settings: Sequence[Any], regions: pd.DataFrame) -> l
             return np.percentile(values, [found[1] for found in rules if found]).tolist()
         return [resolve_area(test, setting, values).pixels for setting in settings]
     if test.kind == "deviations":
-        if not values.size or set(settings) == {None}:
-            return [None] * len(settings)
-        mean, deviation = values.mean(), values.std() * (1 if test.bound == "max" else -1)
-        return [None if n is None else float(mean + n * deviation) for n in settings]
+        mean, deviation = None, 0.0
+        if values.size and set(settings) != {None}:
+            mean, deviation = float(values.mean()), float(values.std())
+
+        def bound(setting: float | str | None) -> float | None:
+            if isinstance(setting, str):
+                low, high = quantities.parse_bounds(setting)
+                return float((high if test.bound == "max" else low).number)
+            if setting is None or mean is None:
+                return None
+            return mean + setting * (deviation if test.bound == "max" else -deviation)
+
+        return [bound(setting) for setting in settings]
     return list(settings)
 
 
@@ -241,20 +294,23 @@ def test_of(field: str) -> Test:
     Raises
     ------
     ValueError
-        When there is no such threshold.
+        When there is no such threshold, or it is a policy.
     """
+    if field == BORDER.threshold:
+        raise ValueError(
+            f"{field} is a policy, and has no range of numbers: try its words with "
+            f"threshold_sweep({field!r}, {rules(field)})."
+        )
     for test in TESTS:
         if test.threshold == field:
             # two bounds of one width: a region is kept up to a distance from the mean
             return test._replace(bound="max") if test.kind == "deviations" else test
-    raise ValueError(
-        f"There is no threshold {field!r}{suggestion(field, FilterConfig.model_fields)}"
-    )
+    raise ValueError(f"There is no threshold {field!r}{suggestion(field, THRESHOLDS)}")
 
 
 def tests_of(reason: str) -> list[Test]:
     """The tests that reject for a reason: one, two for ``area_outliers``, none of a subclass's."""
-    return [test for test in TESTS if test.reason == reason]
+    return [test for test in (BORDER, *TESTS) if test.reason == reason]
 
 
 def levels(field: str, regions: pd.DataFrame) -> NDArray[np.float64]:

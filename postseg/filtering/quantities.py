@@ -1,4 +1,4 @@
-"""Areas as text with a unit, such as ``"20 um2"``: read, written in one way, turned into pixels."""
+"""Areas as text, such as ``"20 um2"``: read, written in one way, turned into pixels."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ UNITS = {
 UNITS_IN_WORDS = f"{MICRONS}, {PIXELS} or {PERCENT}"
 
 _EXAMPLES = "as in '20 um2', '80 px' or '10 %'"
+BOUNDS_IN_WORDS = f"two bounds in {PIXELS}, as in '20 to 300 {PIXELS}'"
 _LONGEST = 50  # characters of a number, which any float has room in
-_TEXT = re.compile(
+_NUMBER = (
     # Fractions of numbers with longer exponents would fill the memory
-    r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3}(?![0-9]))?"
-    r"|[+-]?(?:nan|inf)\b)\s*(.*?)\s*",
-    re.DOTALL,
+    r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3}(?![0-9]))?"
+    r"|[+-]?(?:nan|inf)\b)"
 )
+_TEXT = re.compile(rf"\s*{_NUMBER}\s*(.*?)\s*", re.DOTALL)
+_BOUNDS = re.compile(rf"\s*{_NUMBER}\s*(?:{PIXELS}\s*)?to\s*{_NUMBER}\s*{PIXELS}\s*")
 _SAME = Fraction(1, 10**9)  # relative; 80 * 0.2125**2 as Python prints it is not quite 80 pixels
 _EXACT = 2**53  # up to there every whole number is a float
 _LARGEST = Fraction(sys.float_info.max)
@@ -43,6 +45,16 @@ class Quantity(NamedTuple):
     def value(self) -> Fraction:
         """The number, exactly."""
         return Fraction(self.number)
+
+
+class Bounds(NamedTuple):
+    """The smallest and the largest area that is meant, both in pixels."""
+
+    low: Quantity
+    high: Quantity
+
+    def __str__(self) -> str:
+        return f"{self.low.number} to {self.high}"
 
 
 def has_number(text: str) -> bool:
@@ -77,6 +89,23 @@ def parse(text: str) -> Quantity:
     return quantity
 
 
+def parse_bounds(text: str) -> Bounds:
+    """Read two bounds in pixels.
+
+    Raises
+    ------
+    ValueError
+        Says what is wrong with them.
+    """
+    found = _BOUNDS.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r:.80} is neither a number nor {BOUNDS_IN_WORDS}")
+    low, high = (parse(f"{number} {PIXELS}") for number in found.groups())
+    if low.value > high.value:
+        raise ValueError(f"{text!r:.80} has the larger bound first: no cell could be between them")
+    return Bounds(low, high)
+
+
 def read(setting: float | str, low_is_percentile: bool = False) -> Quantity | None:
     """An area threshold of a `FilterConfig` as number and unit; None for a word, such as "median".
 
@@ -106,3 +135,11 @@ def in_pixels(quantity: Quantity, pixel_area: Fraction) -> Quantity:
     if whole <= _EXACT and abs(exact - whole) <= _SAME * exact:
         return Quantity(str(whole), PIXELS)
     return Quantity(repr(float(min(exact, _LARGEST))), PIXELS)
+
+
+def of_pixels(area: float) -> Quantity:
+    """An area in pixels, of which the number reads as this float again.
+
+    One beyond what can be written, below 0 or infinite, decides as the nearest that can.
+    """
+    return Quantity(repr(min(max(0.0, area), sys.float_info.max)).removesuffix(".0"), PIXELS)

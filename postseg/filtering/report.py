@@ -47,6 +47,9 @@ class FilterReport:
         The same as they were stated.
     areas : Mapping of str to Area
         What each area threshold came to, in mask pixels, and by which rule.
+    absolute : Mapping of str to str
+        Those of the thresholds that followed from the areas of all regions, in mask pixels, as
+        `FilterConfig` takes them.
     statistics_all, statistics_passed : DataFrame
         One row per metric: min, max, mean, median, population std, and for some two quantiles.
         Lengths and areas in mask pixels.
@@ -58,6 +61,7 @@ class FilterReport:
     config: FilterConfig
     stated: FilterConfig
     areas: Mapping[str, Area]
+    absolute: Mapping[str, str]
     statistics_all: pd.DataFrame
     statistics_passed: pd.DataFrame
 
@@ -86,14 +90,37 @@ class FilterReport:
         if not self.passed:
             return []
         median: Any = self.statistics_all.loc["area", "median"]
+        spares = self.config.border == "keep"
+        effect = (
+            "at least half of them are below it" if spares else "it rejects at least half of them"
+        )
         floors = ((name, area) for name, area in self.areas.items() if name.startswith("min_"))
         return [
             f"{name} is {self.in_words(name)}, above the median area of all {self.total:,} "
-            f"regions, {about(median)} px: it rejects at least half of them. If these are cells, "
+            f"regions, {about(median)} px: {effect}. If these are cells, "
             f'set it lower, e.g. to "{exact(median // 2)} px", or to None.'
             for name, area in floors
             if area.is_stated and area.pixels is not None and area.pixels > median
         ]
+
+    def frozen(self) -> FilterConfig:
+        """Return thresholds that no longer follow from the areas of all regions.
+
+        Regions of a part of the same masks, as of one tile, are decided with them as here, for the
+        same reasons. Where there were no regions, there is nothing that thresholds could follow
+        from, and they stay as they are.
+
+        Returns
+        -------
+        FilterConfig
+            Thresholds in force, with areas in mask pixels; see `FilterConfig.to_file`.
+
+        Raises
+        ------
+        ValueError
+            When no region could pass: the smallest area came to more than the largest one.
+        """
+        return self.config.replace(**self.absolute)
 
     def in_words(self, field: str) -> str:
         """An area threshold as it was stated, and what that came to: ``20 um² = 27.7 px``.
@@ -121,8 +148,8 @@ class FilterReport:
         -------
         dict
             Numbers, strings, lists and dicts, fit for JSON: counts, thresholds as stated, areas
-            among them in mask pixels too, notes, and by ``metrics`` the statistics. Undefined
-            values are None.
+            among them in mask pixels too, all as in `frozen`, notes, and by ``metrics`` the
+            statistics. Undefined values are None.
         """
         return {
             "total": self.total,
@@ -131,6 +158,8 @@ class FilterReport:
             "rejected": dict(self.rejected),
             "thresholds": self.stated.model_dump(),
             "thresholds_pixels": {name: area.pixels for name, area in self.areas.items()},
+            # not by frozen(): of a run that no region could pass it is an error
+            "thresholds_frozen": self.config.model_dump() | dict(self.absolute),
             "min_area_pixels": self.min_area,
             "min_area_rule": self.min_area_rule,
             "notes": self.notes,

@@ -147,6 +147,7 @@ def _report(
         config=config,
         stated=stated,
         areas=criteria.area_thresholds(config, regions),
+        absolute=criteria.absolute(config, regions),
         statistics_all=statistics(regions),
         statistics_passed=statistics(survivors),
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from postseg.filtering import criteria
-from postseg.filtering.config import FilterConfig, limits
+from postseg.filtering.config import THRESHOLDS, FilterConfig, limits
 
 _STEPS = 80
 
@@ -34,7 +34,7 @@ class Sweep(NamedTuple):
     level : (n_regions,) array
         See `criteria.levels`.
     decided : (n_regions,) array of bool
-        Regions that other tests reject anyway.
+        Regions that other tests reject anyway, or the border policy keeps.
     """
 
     field: str
@@ -126,8 +126,23 @@ def window(
             low = np.where(np.isnan(bound), low, bound)  # NaN: off
         else:
             high = np.where(np.isnan(bound), high, bound)
+    value = np.where(criteria.is_spared(regions, config), np.nan, value)
     others = [test for test in criteria.TESTS if test.threshold != field]
     return Window(criteria.passes(others, regions, config), value, low, high)
+
+
+def swept(config: FilterConfig) -> list[str]:
+    """The thresholds in force that are one number, so that there are others to try."""
+    tests = map(criteria.test_of, THRESHOLDS)
+    return [
+        test.threshold
+        for test in tests
+        if criteria.is_on(test, config) and not _has_two_bounds(test, config)
+    ]
+
+
+def _has_two_bounds(test: criteria.Test, config: FilterConfig) -> bool:
+    return test.kind == "deviations" and isinstance(getattr(config, test.threshold), str)
 
 
 def sweep(
@@ -151,8 +166,18 @@ def sweep(
         Which regions fail which test with them.
     count_kept : callable
         Tells how many regions each value of the threshold would keep.
+
+    Raises
+    ------
+    ValueError
+        When there is no such threshold, or it is not one number.
     """
     test = criteria.test_of(field)
+    if _has_two_bounds(test, config):
+        raise ValueError(
+            f"{field} is {getattr(config, field)!r}, two bounds, and has no range of numbers: try "
+            f"other bounds with threshold_sweep({field!r}, [...])."
+        )
     level = criteria.levels(field, regions)
     today = getattr(config, field)
     if test.kind != "deviations":
@@ -169,7 +194,7 @@ def sweep(
         today=today,
         kept_today=int((~failed.to_numpy(dtype=bool).any(axis=1)).sum()),
         level=level,
-        decided=np.asarray(others.any(axis=1)),
+        decided=others.any(axis=1) | criteria.is_spared(regions, config),
     )
 
 

@@ -92,7 +92,7 @@ def draw_cells(
         When there is no such reason, its test is off, or `n` is no number of cells.
     """
     check_gallery(report, reason, n)
-    gallery = choose_gallery(regions, reason, n)
+    gallery = choose_gallery(regions, report.config, reason, n)
     tests = criteria.tests_of(reason)
     count = int((regions["reason"] == reason).sum())
     title = f"{human(reason)}: {out_of(count, len(regions))}{percent(count, len(regions))}"
@@ -104,11 +104,11 @@ def draw_cells(
         return sheet.finish()
     side = crop_side(regions, both)
     captions: dict[int, str] = {}
-    if tests:
-        values = regions.loc[both, tests[0].metric]
-        texts = [value_of(tests[0].metric, value) for value in values]
+    metric = tests[0].metric if tests else ""
+    if metric:
+        texts = [value_of(metric, value) for value in regions.loc[both, metric]]
         captions = dict(zip(both.tolist(), texts, strict=True))
-    barely = ", from barely to clearly" if tests else ""
+    barely = ", from barely to clearly" if metric else ""
     shown = f"{len(gallery.rejected):,} of {count:,}" if len(gallery.rejected) < count else "all"
     for heading, numbers in {
         f"Rejected ({shown}){barely}": gallery.rejected,
@@ -125,6 +125,8 @@ def rule_of(tests: Sequence[criteria.Test], regions: pd.DataFrame, config: Filte
     if not tests:
         return "A test of a subclass"
     metric = tests[0].metric
+    if tests[0].kind == "policy":
+        return "Cut by the edge of the slide, or by a gap between tiles"
     words = {"min": "below", "max": "above"}
     bounds = [(test, criteria.resolve(test, config, regions)) for test in tests]
     parts = [f"{words[t.bound]} {brief(v)}" for t, v in bounds if v is not None]

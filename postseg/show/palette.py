@@ -8,7 +8,7 @@ they differ in lightness too, for greyscale, and all are darker than the pale on
 from collections.abc import Iterable
 from itertools import cycle, product
 
-from postseg.filtering.criteria import TESTS
+from postseg.filtering.criteria import BORDER, TESTS
 
 _INDIGO, _TEAL, _GREEN, _MAGENTA, _YELLOW = "332288", "44AA99", "117733", "EE3377", "DDAA33"
 PLAIN, DIAGONAL, LINES, CHECKS = range(4)
@@ -20,7 +20,9 @@ _COLOURS = {
     "boundary": _TEAL,
 }
 _PATTERNS = {"plain": PLAIN, "diagonal": DIAGONAL, "lines": LINES}
-STYLES = {test.reason: (_COLOURS[test.family], _PATTERNS[test.pattern]) for test in TESTS}
+STYLES = {
+    test.reason: (_COLOURS[test.family], _PATTERNS[test.pattern]) for test in (BORDER, *TESTS)
+}
 _SPARE_STYLES = [  # for the reasons of subclasses
     style
     for style in product((_YELLOW, _TEAL, _INDIGO, _GREEN, _MAGENTA), (LINES, CHECKS))

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from postseg.filtering import criteria
-from postseg.filtering.config import suggestion
+from postseg.filtering.config import FilterConfig, suggestion
 from postseg.filtering.report import FilterReport
 
 BOX = ["min_row", "min_col", "max_row", "max_col"]
@@ -45,15 +45,17 @@ def check_gallery(report: FilterReport, reason: str, n: int) -> None:
         raise TypeError(f"reason is {reason!r:.100}; give one of: {', '.join(report.rejected)}.")
     if reason not in report.rejected:
         raise ValueError(f"There is no reason {reason!r}{suggestion(reason, report.rejected)}")
-    fields = [test.threshold for test in criteria.tests_of(reason)]
-    if fields and not report.rejected[reason] and getattr(report.config, fields[0]) is None:
+    tests = criteria.tests_of(reason)
+    if tests and not report.rejected[reason] and not criteria.is_on(tests[0], report.config):
+        setting = getattr(report.config, field := tests[0].threshold)
+        state = "off (None)" if setting is None else repr(setting)
         raise ValueError(
-            f"No region is {reason}: its threshold {fields[0]} is off (None). "
+            f"No region is {reason}: its threshold {field} is {state}. "
             "Choose a reason whose test is on."
         )
 
 
-def choose_gallery(regions: pd.DataFrame, reason: str, n: int) -> Gallery:
+def choose_gallery(regions: pd.DataFrame, config: FilterConfig, reason: str, n: int) -> Gallery:
     """Choose up to `n` regions rejected for a reason, or nearly so, each in order of its margin.
 
     Both start at the threshold. The rejected ones are spread over all of them, the kept ones are
@@ -61,10 +63,13 @@ def choose_gallery(regions: pd.DataFrame, reason: str, n: int) -> Gallery:
     were.
     """
     rejected = regions.index[regions["reason"] == reason].to_numpy()
-    if f"margin_{reason}" not in regions:  # of a subclass: how near the others are is not known
+    # of a subclass, or of a policy: how near the others are is not known
+    if f"margin_{reason}" not in regions:
         return Gallery(_spread(rejected, n), rejected[:0])
     margin = regions[f"margin_{reason}"]
-    kept = margin[regions["label"] > 0].dropna().sort_values(kind="stable").index.to_numpy()
+    # those that the border policy keeps are not next to go, whatever their margin
+    may_go = (regions["label"] > 0) & ~criteria.is_spared(regions, config)
+    kept = margin[may_go].dropna().sort_values(kind="stable").index.to_numpy()
     n_kept = min(kept.size, max(n // 3, n - rejected.size), n // 2 if rejected.size else n)
     order = margin[rejected].sort_values(ascending=False, kind="stable").index.to_numpy()
     return Gallery(_spread(order, n - n_kept), kept[:n_kept])

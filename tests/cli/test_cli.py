@@ -22,7 +22,7 @@ from skimage.draw import disk
 import postseg
 from postseg.cli.main import main, run
 from postseg.files.export import FORMATS
-from postseg.filtering.config import FilterConfig
+from postseg.filtering.config import THRESHOLDS, FilterConfig
 
 
 @pytest.fixture
@@ -180,17 +180,26 @@ def test_defaults_are_those_of_the_config(folder):
 
 
 def test_every_test_can_be_switched_off(folder):
-    options = [f"--{name.replace('_', '-')}=none" for name in FilterConfig.model_fields]
-    assert thresholds_of(*options) == dict.fromkeys(FilterConfig.model_fields)
+    options = [f"--{name.replace('_', '-')}=none" for name in THRESHOLDS]
+    assert thresholds_of(*options) == dict.fromkeys(THRESHOLDS) | {"border": "judge"}
 
 
 def test_every_threshold_takes_a_number(folder):
-    values = dict.fromkeys(FilterConfig.model_fields, 0.5)
+    values = dict.fromkeys(THRESHOLDS, 0.5)
     values |= {"min_area": 1.0, "min_absolute_area": 2.0, "max_area": 900.0, "min_compactness": 0.1}
     values |= {"max_eccentricity": 0.9, "max_extent": 0.95, "max_perimeter_area_ratio": 6.0}
     values |= {"max_solidity": 0.99, "min_extent": 0.1, "area_std_filter": 3.0}
     options = [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]
-    assert thresholds_of(*options) == values
+    assert thresholds_of(*options) == values | {"border": "judge"}
+
+
+@pytest.mark.parametrize("border", ["judge", "keep", "drop"])
+def test_border(folder, border):
+    assert thresholds_of("--border", border)["border"] == border
+
+
+def test_area_std_filter_takes_two_bounds(folder):
+    assert thresholds_of("--area-std-filter", "1 to 9e3px")["area_std_filter"] == "1 to 9e3 px"
 
 
 @pytest.mark.parametrize("value", ["median", "median_div2", "10", "200.5"])

@@ -98,7 +98,8 @@ def test_a_word_that_is_neither_is_answered_with_the_units():
 def test_help_tells_the_units():
     for command in ("run", "report"):
         told = " ".join(invoke(command, "--help").split())
-        assert told.count("or with a unit: um2, px or %") == 3
+        assert told.count("or a number with a unit: um2, px or %") == 3
+        assert told.count("or two bounds in px, as in '20 to 300 px'") == 1
         assert "--pixel-size NUMBER|FILE" in told
 
 

@@ -70,6 +70,43 @@ def test_real_tissue_with_reasons_of_ones_own(tmp_path, capsys):
     assert shapes.geometry.geom_equals(post.shapes_model.geometry).all()
 
 
+@pytest.mark.parametrize("kind", [PostSegmentation, Strict])
+@pytest.mark.parametrize("border", ["keep", "drop"])
+@pytest.mark.parametrize("tiled", [False, True])
+def test_a_border_policy(tmp_path, kind, border, tiled):
+    image, config = tissue()[14:, 14:], {**SMALL, "border": border}
+    post = kind(image, 4, "cells", filter_config=config, verbose=False)
+    if tiled:  # the slide has a column more
+        measured = post._measure(post.input_masks)
+        cut = np.arange(len(measured.table)) % 4 == 1
+        post._hold(measured=measured._replace(table=measured.table.assign(cut=cut)))
+    post.write(tmp_path / "s.zarr")
+    kept = post.regions[post.regions["label"] > 0]
+    spared = (kept.filter(like="margin_") < 0).any(axis=None)
+    assert (spared, post.filter_report.rejected["cut_by_border"] > 0) == (
+        border == "keep",
+        border == "drop",
+    )
+    restored = restore(tmp_path / "s.zarr")
+    assert_same(restored, post)
+    assert ("cut" in restored.regions) == tiled
+    assert str(restored.filter_report) == str(post.filter_report)
+    if kind is PostSegmentation:
+        assert restored.as_stored == ()
+        others = ["judge", "keep", "drop"]
+        expected = post.threshold_sweep("border", others)
+        pd.testing.assert_frame_equal(
+            restored.threshold_sweep("border", others).map(str), expected.map(str)
+        )
+
+
+def test_a_column_of_that_name_that_a_user_added_is_no_matter(tmp_path):
+    post = written(tmp_path / "s.zarr", filter_config={**SMALL, "border": "keep"})
+    obs = zarr.open_group(tmp_path / "s.zarr" / "tables" / "cells_table" / "obs")
+    write_elem(obs, "cut", np.ones(post.filter_report.passed, bool))
+    assert_same(restore(tmp_path / "s.zarr"), post)
+
+
 def test_other_thresholds_can_be_tried(store):
     path, post = store
     restored = restore(path)

@@ -40,6 +40,7 @@ def test_the_defaults_are_those_of_the_description():
         "max_convexity_deficit": 0.20,
         "max_perimeter_area_ratio": None,
         "area_std_filter": None,
+        "border": "judge",
     }
 
 

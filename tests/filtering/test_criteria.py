@@ -11,13 +11,15 @@ from editing import run_edited
 
 from postseg import FilterConfig, filter_cell_by_regionprops, measure_regions
 from postseg.filtering import criteria
-from postseg.filtering.criteria import TESTS, levels, rejections, resolve_area
+from postseg.filtering.config import THRESHOLDS
+from postseg.filtering.criteria import BORDER, TESTS, levels, rejections, resolve_area
 from postseg.filtering.metrics import METRIC, METRICS
 
 README = Path(__file__).parents[2] / "README.md"
 TYPICAL = {name: metric.typical for name, metric in METRIC.items() if metric.typical}
 RANGE_FREE = {"min_absolute_area", "max_area", "max_perimeter_area_ratio", "area_std_filter"}
 REASONS = [
+    "cut_by_border",
     "tiny_artifacts",
     "too_small",
     "too_large",
@@ -212,7 +214,7 @@ def test_metrics_without_a_typical_range_are_told_none():
     assert not re.search(r"[Tt]ypical|[Nn]ormal", told)
 
 
-@pytest.mark.parametrize("field", FilterConfig.model_fields)
+@pytest.mark.parametrize("field", THRESHOLDS)
 def test_every_threshold_has_its_test(field):
     found = criteria.test_of(field)
     assert found.threshold == field
@@ -223,12 +225,12 @@ def test_every_threshold_has_its_test(field):
 
 @pytest.mark.parametrize("field", ["area", "max_are", "", "too_small"])
 def test_an_unknown_threshold_is_an_error_that_names_the_known_ones(field):
-    known = ", ".join(FilterConfig.model_fields)
+    known = ", ".join(THRESHOLDS)
     with pytest.raises(ValueError, match=f"no threshold '{field}'[.:].* Choose one of: {known}."):
         criteria.test_of(field)
 
 
-@pytest.mark.parametrize("field", sorted({*FilterConfig.model_fields} - {"min_area"}))
+@pytest.mark.parametrize("field", sorted({*THRESHOLDS} - {"min_area"}))
 def test_a_region_passes_with_the_threshold_at_its_level_and_not_beyond(field):
     table = measure_regions(np.hstack([np.pad(CELL, ((0, 6), (1, 1))), squares(11, 13, 5, 28)]))
     found = levels(field, table)
@@ -270,7 +272,8 @@ print("HELP", run.get_help(run.make_context("run", ["in.npy", "-o", "out.csv"]))
 
 def test_a_new_test_is_a_row_and_a_field(tmp_path):
     edits = {"criteria.py": {"TESTS = (\n": "TESTS = (\n" + ROW}}
-    edits["config.py"] = {"    area_std_filter: _Sigmas": FIELD + "    area_std_filter: _Sigmas"}
+    place = "    area_std_filter: _Outliers"
+    edits["config.py"] = {place: FIELD + place}
     printed, _, told = run_edited(tmp_path, edits, SCRIPT).partition("HELP")
     *report, reasons, sweep, look, label = printed.splitlines()
     assert "  max_perimeter                   50" in report
@@ -286,4 +289,5 @@ def test_a_new_test_is_a_row_and_a_field(tmp_path):
 
 def test_every_test_looks_at_a_metric_and_has_a_field():
     assert {test.metric for test in TESTS} <= set(METRICS)
-    assert {test.threshold for test in TESTS} == set(FilterConfig.model_fields)
+    assert {test.threshold for test in TESTS} == set(THRESHOLDS)
+    assert {*THRESHOLDS, BORDER.threshold} == set(FilterConfig.model_fields)

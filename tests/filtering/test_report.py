@@ -32,6 +32,7 @@ Thresholds
  min_absolute_area 5
  max_area 30
  max_convexity_deficit 0.2
+ border judge
  off: max_eccentricity, min_solidity, max_solidity, min_extent, max_extent, min_compactness,
  max_perimeter_area_ratio, area_std_filter
 
@@ -104,6 +105,7 @@ def huge():
             "min_area": Area(123_456_789.5, "pixels"),
             "max_area": Area(9e15 + 1, "pixels"),
         },
+        absolute={},
         statistics_all=table,
         statistics_passed=table,
     )
@@ -135,6 +137,7 @@ def test_the_breakdown_reads_as_in_the_description():
         config=FilterConfig(),
         stated=FilterConfig(),
         areas={"min_area": Area(50, "half the median area")},
+        absolute={"min_area": "50 px"},
         statistics_all=statistics(pd.DataFrame(columns=METRICS)),
         statistics_passed=statistics(pd.DataFrame(columns=METRICS)),
     )
@@ -153,7 +156,7 @@ def test_every_region_is_counted_once(tiny):
 
 
 def test_tests_that_rejected_nothing_are_counted_as_0(tiny):
-    assert len(tiny.rejected) == 12
+    assert len(tiny.rejected) == 13
     assert tiny.rejected["too_eccentric"] == 0
 
 

@@ -38,7 +38,8 @@ def test_the_signature_is_that_of_the_description():
         ("area_std_filter", None),
         ("save_debug", False),
         ("verbose", True),
-        ("pixel_size", None),  # ours, by keyword only
+        ("border", "judge"),  # from here on ours, by keyword only
+        ("pixel_size", None),
     ]
 
 

@@ -12,11 +12,12 @@ from strategies import canvases, thresholds
 
 from postseg import FilterConfig, PostSegmentation, measure_regions, processor
 from postseg.filtering import criteria
+from postseg.filtering.config import THRESHOLDS
 from postseg.filtering.criteria import rejections
 from postseg.filtering.metrics import METRICS
 from postseg.filtering.sweep import sweep, window
 
-FIELDS = [*FilterConfig.model_fields]
+FIELDS = [*THRESHOLDS]
 TABLE = measure_regions(cells(60))
 
 

@@ -11,6 +11,7 @@ from matplotlib.patches import StepPatch
 from page_samples import ALL_ON, filtered
 
 from postseg import FilterConfig, PostSegmentation
+from postseg.filtering.config import THRESHOLDS
 from postseg.filtering.criteria import TESTS
 from postseg.filtering.metrics import METRIC
 from postseg.filtering.sweep import Sweep
@@ -234,7 +235,7 @@ def test_the_typical_range_is_shaded_and_said_so(metric, regions):
 
 def test_metrics_are_in_use_when_a_threshold_is():
     assert metrics_in_use(FilterConfig()) == ["area", "convexity_deficit"]
-    assert metrics_in_use(FilterConfig(**dict.fromkeys(FilterConfig.model_fields))) == []
+    assert metrics_in_use(FilterConfig(**dict.fromkeys(THRESHOLDS), border="drop")) == []
     assert metrics_in_use(FilterConfig(**ALL_ON)) == [
         *("area", "eccentricity", "solidity", "extent"),
         *("compactness", "convexity_deficit", "perimeter_area_ratio"),

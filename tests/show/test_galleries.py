@@ -9,7 +9,7 @@ from figures import charts, crops, faults, lines, rendered, texts
 from page_samples import cells, filtered
 
 from postseg import PostSegmentation
-from postseg.filtering.criteria import TESTS, levels
+from postseg.filtering.criteria import BORDER, TESTS, levels
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:None of the"),
@@ -158,13 +158,13 @@ def test_without_regions_it_is_said():
 
 def test_an_unknown_reason_names_the_known_ones():
     post = filtered(cls=OwnReason)
-    known = ", ".join([*dict.fromkeys(test.reason for test in TESTS), "own_reason"])
+    known = ", ".join([*dict.fromkeys(test.reason for test in (BORDER, *TESTS)), "own_reason"])
     message = rf"no reason 'to_small': did you mean 'too_small'\? Choose one of: {known}\."
     with pytest.raises(ValueError, match=message):
         post.plot_cells("to_small")
     with pytest.raises(ValueError, match="did you mean 'own_reason'"):
         post.plot_cells("Own Reason")  # as it stands in the pictures
-    with pytest.raises(TypeError, match=r"reason is array\((.|\n)*give one of: tiny"):
+    with pytest.raises(TypeError, match=r"reason is array\((.|\n)*give one of: cut"):
         post.plot_cells(np.zeros((2, 2)))
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from postseg.filtering.criteria import TESTS
+from postseg.filtering.criteria import BORDER, TESTS
 from postseg.show.palette import BEYOND, KEPT, OTHER, PALE, STYLES, styles_of
 
 
@@ -41,7 +41,7 @@ BOLD = sorted({colour for colour, _ in STYLES.values()})
 
 
 def test_every_test_of_the_filter_has_a_look_of_its_own():
-    assert list(STYLES) == list(dict.fromkeys(test.reason for test in TESTS))
+    assert list(STYLES) == list(dict.fromkeys(test.reason for test in (BORDER, *TESTS)))
     assert len(set(STYLES.values())) == len(STYLES)
 
 
@@ -77,7 +77,7 @@ def test_reasons_that_occur_come_in_the_order_of_the_tests_whatever_that_of_the_
 
 
 def test_reasons_of_subclasses_come_last_and_look_unlike_all_others():
-    own = [f"own_{k}" for k in range(8)]
+    own = [f"own_{k}" for k in range(7)]
     styles = styles_of([*own[::-1], "", *STYLES])
     assert list(styles) == [*STYLES, *own]
     assert len(set(styles.values())) == len(styles)

@@ -66,14 +66,14 @@ def small(monkeypatch):
 
 def test_rejected_regions_are_filled_with_the_colour_of_their_reason(small):
     reasons = ["", *STYLES]
-    pixels, swatches = paint(blocks(1, len(reasons), 30), reasons)
+    pixels, swatches = paint(blocks(1, len(reasons), 28), reasons)
     assert list(swatches) == reasons
     for k, (reason, (colour, pattern)) in enumerate(STYLES.items(), start=1):
-        inside = pixels[4:26, 30 * k + 4 : 30 * k + 26]
+        inside = pixels[4:24, 28 * k + 4 : 28 * k + 24]
         assert has(inside, colour), reason
         assert has(inside, 0.25 * rgb(colour) + 0.75) == (pattern != PLAIN), reason
         assert has(swatches[reason], colour), reason
-    assert any(is_colour(pixels[4:26, 4:26], pale).all() for pale in PALE)
+    assert any(is_colour(pixels[4:24, 4:24], pale).all() for pale in PALE)
     assert all(has(swatches[""], pale) for pale in PALE[:3])
 
 

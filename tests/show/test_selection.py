@@ -32,7 +32,7 @@ def report_of(**rejected):
     """A report of a run with the default thresholds, by which so many went."""
     counts = {test.reason: 0 for test in TESTS} | rejected
     table = pd.DataFrame()
-    return FilterReport(9, 9, counts, FilterConfig(), FilterConfig(), {}, table, table)
+    return FilterReport(9, 9, counts, FilterConfig(), FilterConfig(), {}, {}, table, table)
 
 
 def shuffled(*values):
@@ -49,7 +49,8 @@ def margins_of(regions, numbers, reason="too_small"):
 def test_a_gallery_goes_from_barely_to_clearly_rejected_and_from_nearly_to_safely_kept():
     regions = audit(shuffled(np.arange(-300.0, 0), np.arange(100.0)))
     rejected, nearly = (
-        margins_of(regions, part) for part in choose_gallery(regions, "too_small", 24)
+        margins_of(regions, part)
+        for part in choose_gallery(regions, FilterConfig(), "too_small", 24)
     )
     assert nearly == [*range(8)]  # a third of them, the nearest
     assert len(rejected) == 16
@@ -77,7 +78,7 @@ def test_few_rejected_regions_leave_room_for_kept_ones_but_no_more_than_half(
     n_rejected, n_kept, shown
 ):
     regions = audit(np.arange(-n_rejected, n_kept))
-    gallery = choose_gallery(regions, "too_small", 24)
+    gallery = choose_gallery(regions, FilterConfig(), "too_small", 24)
     assert tuple(map(len, gallery)) == shown
     assert (regions.loc[gallery.rejected, "reason"] == "too_small").all()
     assert (regions.loc[gallery.nearly, "reason"] == "").all()
@@ -85,7 +86,7 @@ def test_few_rejected_regions_leave_room_for_kept_ones_but_no_more_than_half(
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5])
 def test_a_gallery_is_never_larger_than_asked_for(n):
-    gallery = choose_gallery(audit(np.arange(-50, 50)), "too_small", n)
+    gallery = choose_gallery(audit(np.arange(-50, 50)), FilterConfig(), "too_small", n)
     assert sum(map(len, gallery)) == n
     assert gallery.rejected[0] == 50  # the one that failed barely
 
@@ -93,18 +94,18 @@ def test_a_gallery_is_never_larger_than_asked_for(n):
 def test_only_kept_regions_with_a_metric_are_nearly_rejected():
     regions = audit([-1, 0.5, 3, np.nan, 2, 1])
     regions.loc[2, ["reason", "label"]] = "tiny_artifacts", 0
-    assert choose_gallery(regions, "too_small", 10).nearly.tolist() == [6, 5, 3]
+    assert choose_gallery(regions, FilterConfig(), "too_small", 10).nearly.tolist() == [6, 5, 3]
 
 
 def test_regions_of_one_margin_come_in_the_order_of_their_numbers():
-    gallery = choose_gallery(audit([-1] * 40 + [1] * 40), "too_small", 80)
+    gallery = choose_gallery(audit([-1] * 40 + [1] * 40), FilterConfig(), "too_small", 80)
     assert gallery.rejected.tolist() == [*range(1, 41)]
     assert gallery.nearly.tolist() == [*range(41, 81)]
 
 
 def test_a_reason_of_a_subclass_has_no_margin_and_is_spread_over_the_mask():
     regions = audit(np.arange(100), "too_small", "giant")
-    gallery = choose_gallery(regions, "giant", 10)
+    gallery = choose_gallery(regions, FilterConfig(), "giant", 10)
     assert gallery.rejected.tolist() == [1, 12, 23, 34, 45, 56, 67, 78, 89, 100]
     assert gallery.nearly.tolist() == []
 
@@ -137,7 +138,7 @@ def test_n_must_be_a_number_of_cells(n):
 
 def test_a_test_that_is_off_by_now_shows_what_it_rejected():
     regions = audit([-1, 1]).assign(margin_too_small=np.nan)
-    assert choose_gallery(regions, "too_small", 24).rejected.tolist() == [1]
+    assert choose_gallery(regions, FilterConfig(), "too_small", 24).rejected.tolist() == [1]
 
 
 # ---- strips

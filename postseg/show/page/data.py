@@ -14,8 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from postseg._support.words import exact, fixed, heading, human, name_of
-from postseg.filtering.criteria import tests_of
+from postseg.filtering.criteria import is_on, tests_of
 from postseg.filtering.metrics import METRIC, METRICS
+from postseg.filtering.quantities import parse_bounds
 from postseg.filtering.report import FilterReport
 
 COLUMNS = {
@@ -42,7 +43,9 @@ class ReasonRow(NamedTuple):
 def reason_rows(report: FilterReport, swatches: dict[str, bytes]) -> Iterator[ReasonRow]:
     """Kept regions, then each reason that occurs or whose test is on, in the order of the tests."""
     total = report.total or 1
-    yield ReasonRow("Kept", "", swatches.get(""), report.passed, report.percent_passed)
+    spared = "or cut by the border, whatever its shape and size"
+    rule = spared if report.config.border == "keep" else ""
+    yield ReasonRow("Kept", rule, swatches.get(""), report.passed, report.percent_passed)
     for reason, count in report.rejected.items():
         rule = _rule(reason, report)
         if count or rule:
@@ -57,15 +60,22 @@ def _rule(reason: str, report: FilterReport) -> str:
     test = tests[0]
     metric = name_of(test.metric)
     value: Any = getattr(report.config, test.threshold)
-    if value is None:
+    if not is_on(test, report.config):
         return ""
+    if test.kind == "policy":
+        return "cut neither by the edge of the slide nor by a gap between tiles"
     if test.kind == "deviations":
-        all_ = report.statistics_all.loc[test.metric]
-        low, high = all_["mean"] - value * all_["std"], all_["mean"] + value * all_["std"]
+        spread = ""
+        if isinstance(value, str):
+            low, high = (float(bound.number) for bound in parse_bounds(value))
+        else:
+            all_ = report.statistics_all.loc[test.metric]
+            low, high = all_["mean"] - value * all_["std"], all_["mean"] + value * all_["std"]
+            spread = f", mean ± {exact(value)} standard deviations"
         bounds = f"{metric} ≤ {fixed(high, 1)}"
         if low > 0:
             bounds = f"{metric} from {fixed(low, 1)} to {fixed(high, 1)}"
-        return f"{bounds} px, mean ± {exact(value)} standard deviations"
+        return f"{bounds} px{spread}"
     sign = "≥" if test.bound == "min" else "≤"
     area = report.areas.get(test.threshold)
     if area is None:

@@ -94,7 +94,7 @@ def _sweep(scene: Scene, regions: pd.DataFrame, sweep: Sweep) -> SweepPictures:
 def _gallery(
     scene: Scene, regions: pd.DataFrame, report: FilterReport, reason: str
 ) -> GalleryPictures:
-    numbers = choose_gallery(regions, reason, _CELLS)
+    numbers = choose_gallery(regions, report.config, reason, _CELLS)
     tests = criteria.tests_of(reason)
     metric = tests[0].metric if tests else ""
     rejected, nearly = (

@@ -12,7 +12,7 @@ import pandas as pd
 
 from postseg import __version__
 from postseg._support.words import exact, fixed, heading, human
-from postseg.filtering.config import FilterConfig
+from postseg.filtering.config import config_toml
 from postseg.filtering.metrics import METRIC
 from postseg.filtering.report import FilterReport
 from postseg.filtering.run import why_nothing_passed
@@ -192,18 +192,6 @@ def render(
         data=pack(audit_columns(rejected, reasons)),
     )
     return page.encode(errors="replace").decode()  # a file's name need not be text
-
-
-def config_toml(config: FilterConfig) -> str:
-    """Write thresholds as TOML that `FilterConfig.from_file` reads back, "none" being off."""
-    return "".join(f"{name} = {_toml(value)}\n" for name, value in config)
-
-
-def _toml(value: float | str | None) -> str:
-    if value is None or isinstance(value, str):
-        return f'"{value or "none"}"'
-    short = f"{value:.10g}"
-    return short if float(short) == value else repr(value)
 
 
 def _number(value: float, metric: str) -> str:
