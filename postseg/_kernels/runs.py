@@ -66,6 +66,12 @@ def components(row, start, stop, label):
     The root of a tree is always its first run, so numbering the roots as they come up in
     raster order is the numbering of ``skimage.measure.label``.
     """
+    return connect(row, start, stop, label)
+
+
+@compiled
+def connect(row, start, stop, label):
+    """`components`, for kernels."""
     n_runs = row.size
     parent = np.empty(n_runs, np.int32)
     for i in range(n_runs):

@@ -1,0 +1,398 @@
+"""Tiles merged to one slide: one shape per cell, and where each came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from postseg._kernels import tiles as kernels
+from postseg.raster.grouped import Grouped
+from postseg.raster.runs import Runs
+from postseg.tiles.groups import Groups, find_groups
+from postseg.tiles.pieces import FAR, Cover, Pieces, cover, find_pieces
+from postseg.tiles.plan import gaps
+from postseg.tiles.tile import Rectangle, Tile
+from postseg.tiles.zones import Contacts, find_contacts
+
+SINGLE, WHOLE, JOINED, TRIMMED = range(4)
+ROLES = ("single", "whole", "joined", "trimmed")
+FATES = ("disowned", "beaten")
+
+
+class MergeReport(NamedTuple):
+    """What a merge did: counts.
+
+    Attributes
+    ----------
+    tiles, cells : int
+        How many tiles there were, and how many cells came out.
+    links : int
+        Pairs of pieces, as parts of cells in a tile are called, that were taken for one cell.
+    joined : int
+        Cells put together of several pieces, since no tile had them whole.
+    trimmed : int
+        Cells that lost pixels to a better one.
+    beaten : int
+        Cells left out, since better ones took most of their pixels.
+    disowned : int
+        Pieces left out, since the tile that sees their place best does not have them.
+    refused : int
+        Links not followed: they would have put a whole cell together with another of its tile.
+    cut : int
+        Cells cut by a gap between tiles.
+    """
+
+    tiles: int
+    cells: int
+    links: int = 0
+    joined: int = 0
+    trimmed: int = 0
+    beaten: int = 0
+    disowned: int = 0
+    refused: int = 0
+    cut: int = 0
+
+
+class Merged(NamedTuple):
+    """A slide.
+
+    Attributes
+    ----------
+    runs : Runs
+        With the cells' numbers for labels, 1..n in raster order; with shared ids their ids.
+    rectangles : tuple of Rectangle
+        The tiles, sorted.
+    sources : DataFrame
+        One row per piece of a cell: ``cell``, its label in `runs`; ``tile``, a position in
+        `rectangles`; ``tile_label``, its label there; ``role``, of the cell, a position in `ROLES`.
+        The piece that counts most comes first.
+    left_out : Grouped
+        What is in no cell, with what became of it, a position in `FATES`, as label.
+    report : MergeReport
+    empty_rim : int
+        How many pixels along the internal sides of tiles are background in all of them: that a
+        model leaves them empty is likely. Not of shared ids.
+    """
+
+    runs: Runs
+    rectangles: tuple[Rectangle, ...]
+    sources: pd.DataFrame
+    left_out: Grouped
+    report: MergeReport
+    empty_rim: int = 0
+
+    def in_words(self) -> pd.DataFrame:
+        """`sources` with the names of tiles and roles."""
+        names = [rectangle.name for rectangle in self.rectangles]
+        return self.sources.assign(
+            tile=pd.Categorical.from_codes(self.sources["tile"], names),
+            role=pd.Categorical.from_codes(self.sources["role"], list(ROLES)),
+        )
+
+
+def merge(tiles: Sequence[Tile], shape: tuple[int, int], ids: str, rim: int) -> Merged:
+    """Merge tiles of different rectangles to one slide, whatever order they come in.
+
+    Raises
+    ------
+    ValueError
+        When `ids` are shared and two labels claim one pixel; names both tiles and the place.
+    """
+    tiles = sorted(tiles, key=lambda tile: tile.rectangle)
+    if ids == "shared" or not tiles:
+        return _merge_windows(tiles, shape)
+    where = cover([tile.rectangle for tile in tiles], shape)
+    pieces, numbers = find_pieces(tiles, where, rim)
+    contacts, shared = find_contacts(tiles, numbers, where, pieces)
+    groups = find_groups(pieces, contacts, shared, where, rim)
+    made = _make_shapes(tiles, numbers, pieces, contacts, groups)
+    merged = _assemble(tiles, numbers, pieces, groups, made, shape)
+    nearest = int(pieces.room.min(initial=FAR))
+    return merged._replace(empty_rim=nearest if nearest < FAR else 0)
+
+
+def count_undecided(
+    tiles: Sequence[Tile],
+    shape: tuple[int, int],
+    ids: str,
+    rim: int,
+    missing: Sequence[Rectangle] | None,
+) -> int:
+    """How many cells may be others once more tiles have come, those left out among them.
+
+    Parameters
+    ----------
+    tiles, shape, ids, rim
+        As for `merge`.
+    missing : sequence of Rectangle or None
+        The tiles to come. None: not known, so that every cell that is cut may be another.
+    """
+    if not tiles:
+        return 0
+    tiles = sorted(tiles, key=lambda tile: tile.rectangle)
+    where = cover([tile.rectangle for tile in tiles], shape)
+    pieces, numbers = find_pieces(tiles, where, rim)
+    open_ones = ~pieces.whole if missing is None else _meets(pieces, where, missing)
+    if ids == "shared":
+        return int(np.unique(pieces.label[open_ones]).size)
+    contacts, shared = find_contacts(tiles, numbers, where, pieces)
+    groups = find_groups(pieces, contacts, shared, where, rim)
+    n = pieces.tile.size
+    joined = (contacts.pixels > 0) | (contacts.alike > 0)
+    one, other = (side[joined] for side in contacts[:2])
+    graph = coo_array((np.ones(one.size, bool), (one, other)), shape=(n, n))
+    _, together = connected_components(graph, directed=False)
+    open_ones = np.isin(together, together[open_ones])
+    cell = np.arange(n)
+    cell[groups.piece] = n + groups.of_piece
+    return int(np.unique(cell[open_ones]).size)
+
+
+def _meets(pieces: Pieces, where: Cover, missing: Sequence[Rectangle]) -> NDArray[np.bool_]:
+    """Which pieces touch a tile to come, or may."""
+    found = np.zeros(pieces.tile.size, bool)
+    sides = where.rectangles
+    for tile in np.array(missing, np.int64).reshape(-1, 4):
+        near = ((sides[:, :2] <= tile[2:]) & (sides[:, 2:] >= tile[:2])).all(axis=1)
+        for t in np.flatnonzero(near):
+            its = slice(pieces.offsets[t], pieces.offsets[t + 1])
+            box = pieces.box[its]
+            found[its] |= ((box[:, :2] <= tile[2:]) & (box[:, 2:] >= tile[:2])).all(axis=1)
+    return found
+
+
+def _merge_windows(tiles: Sequence[Tile], shape: tuple[int, int]) -> Merged:
+    """Of tiles that are windows of one label image: unite the runs of each label."""
+    row, start, stop, label = _concatenated([tile[1:] for tile in tiles])
+    order = _raster_order(row, start)
+    label, row, start, stop, clash = kernels.unite(
+        label[order], row[order], start[order], stop[order]
+    )
+    if clash >= 0:
+        _refuse_clash(tiles, order, clash)
+    seen = [np.unique(tile.label) for tile in tiles]
+    cell = np.concatenate([np.empty(0, np.int64), *seen])
+    tile = np.repeat(np.arange(len(tiles)), [labels.size for labels in seen])
+    by_cell = np.argsort(cell, kind="stable")
+    cell, tile = cell[by_cell], tile[by_cell]
+    first = np.diff(cell, prepend=-1) != 0
+    n_tiles = np.diff(np.append(np.flatnonzero(first), cell.size))
+    role = np.repeat(np.where(n_tiles > 1, JOINED, SINGLE), n_tiles)
+    return _result(
+        Runs(row, start, stop, label, shape),
+        tiles,
+        _sources(cell, tile, cell, role),
+        Grouped(np.zeros(1, np.int64), *np.empty((3, 0), np.int32), np.empty(0, np.int64)),
+        joined=int((n_tiles > 1).sum()),
+    )
+
+
+def _refuse_clash(tiles: Sequence[Tile], order: NDArray[np.int64], clash: int) -> None:
+    """Raise the error that two tiles claim a pixel for different cells."""
+    row, start, stop, label = _concatenated([tile[1:] for tile in tiles])
+    mine = order[clash]
+    before = order[:clash]
+    meets = (row[before] == row[mine]) & (stop[before] > start[mine])
+    theirs = before[meets & (label[before] != label[mine])][0]
+    ends = np.cumsum([tile.row.size for tile in tiles])
+    one, other = (tiles[int(np.searchsorted(ends, run, "right"))] for run in (theirs, mine))
+    raise ValueError(
+        f"row {row[mine]}, column {start[mine]} of the slide has the label {label[theirs]} in the "
+        f"tile at {one.rectangle}, and {label[mine]} in the tile at {other.rectangle}. With "
+        "ids='shared' tiles are windows of one label image; give ids='local' where every tile "
+        "numbers its own cells."
+    )
+
+
+class _Made(NamedTuple):
+    """Shapes that are no piece as it stands.
+
+    Attributes
+    ----------
+    of_group : (n_groups,) bool
+        Whether the shape of a group is made here: put together, or to be placed among others.
+    fate : (n_groups,) int8
+        `KEPT`, `TRIMMED` or `BEATEN`.
+    group : (n_runs,) int64
+        Of the runs of what is left of them,
+    row, start, stop : (n_runs,) int32
+        each group's in raster order.
+    left_out : Grouped
+        See `Merged`.
+    """
+
+    of_group: NDArray[np.bool_]
+    fate: NDArray[np.int8]
+    group: NDArray[np.int64]
+    row: NDArray[np.int32]
+    start: NDArray[np.int32]
+    stop: NDArray[np.int32]
+    left_out: Grouped
+
+
+def _make_shapes(
+    tiles: Sequence[Tile],
+    numbers: Sequence[NDArray[np.int32]],
+    pieces: Pieces,
+    contacts: Contacts,
+    groups: Groups,
+) -> _Made:
+    """Unite the pieces of cells that no tile has whole, and settle what shares pixels."""
+    n_groups = groups.size.size
+    shape_of = np.full(pieces.tile.size, -1)
+    shape_of[groups.piece[groups.gives_shape]] = groups.of_piece[groups.gives_shape]
+
+    one, other = (shape_of[side[contacts.pixels > 0]] for side in contacts[:2])
+    candidate = np.append(~groups.disowned, False)  # the last is -1, a piece without a shape
+    rivals = (one != other) & candidate[one] & candidate[other]
+    pairs = np.unique(np.sort(np.column_stack([one[rivals], other[rivals]]), axis=1), axis=0)
+    better, worse = pairs[np.argsort(pairs[:, 1], kind="stable")].T
+
+    of_group = groups.disowned | (~groups.has_whole & (groups.size > 1))
+    of_group[pairs.ravel()] = True
+    parts = []
+    for tile, number, first in zip(tiles, numbers, pieces.offsets, strict=False):
+        group = shape_of[first + number]
+        chosen = (group >= 0) & of_group[group]
+        parts.append((group[chosen], *(part[chosen] for part in tile[1:4])))
+    group, row, start, stop = map(np.concatenate, zip(*parts, strict=True))
+    order = np.lexsort((start, row, group))
+    group, row, start, stop, _ = kernels.unite(group[order], row[order], start[order], stop[order])
+
+    number = np.flatnonzero(of_group & ~groups.disowned)
+    placing = ~groups.disowned[group]
+    position = np.full(n_groups, -1)
+    position[number] = np.arange(number.size)
+    offsets = np.searchsorted(group[placing], np.append(number, n_groups))
+    before = np.searchsorted(worse, np.append(number, n_groups))
+    runs = np.stack([part[placing] for part in (row, start, stop)])
+    placed, left, outcome = kernels.place(offsets, runs, before, position[better])
+    fate = np.full(n_groups, kernels.KEPT, np.int8)
+    fate[number] = outcome
+
+    out = groups.disowned[group] | (fate[group] == kernels.BEATEN)
+    owners, first = np.unique(group[out], return_index=True)
+    left_out = Grouped(
+        np.append(first, out.sum()),
+        row[out],
+        start[out],
+        stop[out],
+        np.where(groups.disowned[owners], FATES.index("disowned"), FATES.index("beaten")),
+    )
+    return _Made(of_group, fate, np.repeat(number, np.diff(placed)), *left, left_out)
+
+
+def _assemble(
+    tiles: Sequence[Tile],
+    numbers: Sequence[NDArray[np.int32]],
+    pieces: Pieces,
+    groups: Groups,
+    made: _Made,
+    shape: tuple[int, int],
+) -> Merged:
+    """Put together the pieces that are cells as they stand and the shapes that were made."""
+    n, n_groups = pieces.tile.size, groups.size.size
+    owner = np.arange(n)  # cells are first numbered so: of pieces in no group, then of groups
+    as_it_stands = groups.gives_shape & ~made.of_group[groups.of_piece]
+    owner[groups.piece] = np.where(as_it_stands, n + groups.of_piece, -1)
+    parts = []
+    for tile, number, first in zip(tiles, numbers, pieces.offsets, strict=False):
+        of_runs = owner[first + number]
+        stands = of_runs >= 0
+        parts.append((*(part[stands] for part in tile[1:4]), of_runs[stands]))
+    parts.append((made.row, made.start, made.stop, n + made.group))
+    row, start, stop, of_runs = map(np.concatenate, zip(*parts, strict=True))
+    order = _raster_order(row, start)
+    cell, label = kernels.renumber(of_runs[order], n + n_groups)
+    runs = Runs(row[order], start[order], stop[order], label.astype(np.int64), shape)
+
+    role = np.where(groups.size == 1, SINGLE, np.where(groups.has_whole, WHOLE, JOINED))
+    trimmed = made.fate == kernels.TRIMMED
+    alone = np.ones(n, bool)
+    alone[groups.piece] = False
+    alone = np.flatnonzero(alone)
+    kept = cell[n + groups.of_piece] > 0
+    piece = np.concatenate([alone, groups.piece[kept]])
+    of_piece = cell[np.concatenate([alone, n + groups.of_piece[kept]])]
+    roles = np.concatenate(
+        [np.full(alone.size, SINGLE), np.where(trimmed, TRIMMED, role)[groups.of_piece[kept]]]
+    )
+    order = np.argsort(of_piece, kind="stable")
+    piece = piece[order]
+    sources = _sources(of_piece[order], pieces.tile[piece], pieces.label[piece], roles[order])
+    return _result(
+        runs,
+        tiles,
+        sources,
+        made.left_out,
+        links=groups.links,
+        joined=int(((role == JOINED) & (cell[n:] > 0)).sum()),
+        trimmed=int(trimmed.sum()),
+        beaten=int((made.fate == kernels.BEATEN).sum()),
+        disowned=int(groups.disowned.sum()),
+        refused=groups.refused,
+    )
+
+
+def _result(
+    runs: Runs, tiles: Sequence[Tile], sources: pd.DataFrame, left_out: Grouped, **counts: int
+) -> Merged:
+    rectangles = tuple(tile.rectangle for tile in tiles)
+    cells = sources["cell"].to_numpy()
+    cut = cut_by_gaps(runs, runs.label, gaps(rectangles, runs.shape))
+    report = MergeReport(len(tiles), int((np.diff(cells, prepend=-1) != 0).sum()), **counts)
+    return Merged(runs, rectangles, sources, left_out, report._replace(cut=cut.size))
+
+
+def _sources(
+    cell: NDArray[np.integer],
+    tile: NDArray[np.int64],
+    label: NDArray[np.int64],
+    role: NDArray[np.int64],
+) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "cell": cell.astype(np.int64),
+            "tile": tile.astype(np.int32),
+            "tile_label": label,
+            "role": role.astype(np.int8),
+        }
+    )
+
+
+def cut_by_gaps(
+    runs: Runs, owner: NDArray[np.integer], gaps: Sequence[Rectangle]
+) -> NDArray[np.integer]:
+    """Which owners of runs have a pixel beside one that no tile covers, each once.
+
+    Parameters
+    ----------
+    runs : Runs
+        In raster order.
+    owner : (n_runs,) array
+        Of each run.
+    gaps : sequence of Rectangle
+        What tiles leave out of the slide.
+    """
+    found = [owner[:0]]
+    for top, left, bottom, right in gaps:
+        first, last = np.searchsorted(runs.row, [top - 1, bottom + 1])
+        start, stop = runs.start[first:last], runs.stop[first:last]
+        found.append(owner[first:last][(start <= right) & (stop >= left)])
+    return np.unique(np.concatenate(found))
+
+
+def _raster_order(row: NDArray[np.int32], start: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Sort runs by row and start, fast where they are sorted in part."""
+    return np.argsort((row.astype(np.int64) << 32) | start, kind="stable")
+
+
+def _concatenated(parts: Sequence[tuple[NDArray, ...]]) -> list[NDArray]:
+    empty = (*np.empty((3, 0), np.int32), np.empty(0, np.int64))
+    return [np.concatenate(part) for part in zip(empty, *parts, strict=True)]
