@@ -2,7 +2,7 @@
 
 import numpy as np
 from hypothesis import strategies as st
-from strategies import canvases, noise, paintings
+from strategies import noise, paintings
 
 
 def cuts(length, side, overlap, shift=0):

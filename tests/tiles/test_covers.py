@@ -14,8 +14,7 @@ from tiles import oracle
 from tiles.covers import covers, cut, renumbered, shares_tile
 
 from postseg.raster.images import encode
-
-merge_tiles = None
+from postseg.tiles.slide import merge_tiles
 
 EXAMPLES = int(os.environ.get("POSTSEG_EXAMPLES", 60))
 properties = settings(
