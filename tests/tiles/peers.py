@@ -71,7 +71,9 @@ def shared(images, rectangles):
 def overlaps(one, other):
     """Two labels that share pixels, and how many: three arrays."""
     both = (one > 0) & (other > 0)
-    table = coo_array((np.ones(both.sum(), np.int64), (one[both], other[both]))).tocsr().tocoo()
+    shape = one.max(initial=0) + 1, other.max(initial=0) + 1
+    pixels = coo_array((np.ones(both.sum(), np.int64), (one[both], other[both])), shape=shape)
+    table = pixels.tocsr().tocoo()
     return table.row.astype(np.int64), table.col.astype(np.int64), table.data
 
 

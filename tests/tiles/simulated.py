@@ -25,10 +25,10 @@ SPLIT = 0.025
 JOINED = 0.02  # of pairs that touch
 DEFORMED = 0.06
 # At a tile's border the more, the less of a cell is visible.
-MISSED_CUT = 0.5
+MISSED_CUT = 0.3
 SPLIT_CUT = 0.1
 JOINED_CUT = 0.1
-DEFORMED_CUT = 0.1
+DEFORMED_CUT = 0.07
 
 
 def diameter(truth):
