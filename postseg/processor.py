@@ -64,6 +64,8 @@ from postseg.raster.label_image import (
 from postseg.raster.runs import Runs
 from postseg.raster.sources import files_behind
 from postseg.results import MADE, Held, Turn
+from postseg.tiles.audit import with_sources
+from postseg.tiles.slide import Slide
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -138,7 +140,8 @@ class PostSegmentation:
     masks : (H, W) array_like, optional
         Label image of a tile or slide: 0 is background, every other value a cell. Any integer,
         boolean or whole-number float dtype; xarray and nested lists too. May be assigned later.
-        A SpatialData labels element tells where it lies: cells then lie there too.
+        A SpatialData labels element tells where it lies: cells then lie there too. A `Slide` is
+        merged, `Runs` are painted lazily; `regions` then tells which tile each cell is of.
     factor_rescale : int
         How many times smaller the masks are than the microscope image; 0 or 1: not at all.
     label_name : str
@@ -318,10 +321,13 @@ class PostSegmentation:
         if masks is None:
             held = Held()
         else:
-            own = _place_of(masks)
+            own, tiles = _place_of(masks), None
+            if isinstance(masks, Slide):
+                tiles = masks.merged()
+                masks = tiles.runs
             masks = as_label_image(masks)
             check_values(masks)
-            held = Held(read_only(masks), own, masks=masks)
+            held = Held(read_only(masks), own, tiles=tiles, masks=masks)
         with self._turn.lock:
             self._held = held
 
@@ -1127,6 +1133,9 @@ class PostSegmentation:
             return held.measured
         measured = measure_masks(seg_masks)
         if seg_masks is held.input:
+            if held.tiles is not None:
+                table = with_sources(measured.table, measured.runs, held.tiles)
+                measured = measured._replace(table=table)
             self._hold(measured=measured)
         return measured
 

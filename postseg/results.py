@@ -13,6 +13,7 @@ from postseg.filtering.run import FilterRun, Measured
 from postseg.geometry.placement import Reference
 from postseg.raster.label_image import LabelImage, is_lazy
 from postseg.raster.runs import Runs
+from postseg.tiles.merging import Merged
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -33,6 +34,8 @@ class Held(NamedTuple):
         Where they lie, of masks that are a SpatialData element.
     seen : Reference or None
         Where the `reference` lay when the last step began: its transformations may be changed.
+    tiles : Merged or None
+        What they were merged of, of masks that are a `Slide`.
     measured : Measured or None
         The input, read once. What is edited in the array afterwards is not seen.
     masks : (H, W) array or None
@@ -58,6 +61,7 @@ class Held(NamedTuple):
     input: LabelImage | None = None
     own: Reference | None = None
     seen: Reference | None = None
+    tiles: Merged | None = None
     measured: Measured | None = None
     masks: LabelImage | None = None
     runs: Runs | None = None

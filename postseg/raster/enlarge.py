@@ -12,11 +12,11 @@ from dask.array.core import normalize_chunks
 from dask.delayed import delayed
 from numpy.typing import NDArray
 
-from postseg.raster.chunked import Chunks, Place, by_place, check_shape, repaint, runs_behind
+from postseg.raster.chunked import check_shape
 from postseg.raster.label_image import LabelImage, as_block, is_lazy, place_of, rows_per_block
 from postseg.raster.nearest import Shape, first_showing, shown
+from postseg.raster.painted import CHUNK, Chunks, Place, by_place, repaint, runs_behind
 
-_CHUNK = 2048  # pixels a side: 16 MB of int32
 _MAX_ID = np.iinfo(np.int32).max
 
 
@@ -35,7 +35,7 @@ def resize_lazily(masks: LabelImage, shapes: Sequence[Shape]) -> list[da.Array]:
     """
     if is_lazy(masks):
         runs = runs_behind(masks)
-        if runs is not None:
+        if runs is not None and masks.dtype == np.int32:
             return [repaint(runs, masks.shape, shape, _chunks(shape)) for shape in shapes]
         ids = by_place(_ids, masks, masks.chunks, np.int32)
         return [_resize_chunks(ids, shape) for shape in shapes]
@@ -52,7 +52,7 @@ def resize_lazily(masks: LabelImage, shapes: Sequence[Shape]) -> list[da.Array]:
 
 
 def _chunks(shape: Shape) -> Chunks:
-    rows, columns = normalize_chunks(_CHUNK, shape)
+    rows, columns = normalize_chunks(CHUNK, shape)
     return rows, columns
 
 
@@ -83,10 +83,10 @@ class _Plan(NamedTuple):
 
 def _plan(sizes: tuple[int, ...], m: int) -> _Plan:
     n = sum(sizes)
-    step = max(1, _CHUNK * n // m)  # large chunks are cut before they are enlarged
+    step = max(1, CHUNK * n // m)  # large chunks are cut before they are enlarged
     cut = tuple(min(step, size - first) for size in sizes for first in range(0, size, step))
     made = np.diff(first_showing(np.cumsum([0, *cut]), n, m)).tolist()
-    return _Plan(cut, tuple(made), min(_CHUNK, -(-max(sizes) * max(n, m) // n)))
+    return _Plan(cut, tuple(made), min(CHUNK, -(-max(sizes) * max(n, m) // n)))
 
 
 def _resize_chunk(

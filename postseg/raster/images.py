@@ -61,7 +61,7 @@ def paint(
     """
     value = value.astype(np.int32, copy=False)
     if chunks is not None:
-        from postseg.raster.chunked import paint_chunks
+        from postseg.raster.painted import paint_chunks
 
         return paint_chunks(runs, value, chunks)
     image = np.zeros(runs.shape, np.int32)

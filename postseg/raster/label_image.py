@@ -32,8 +32,9 @@ def as_label_image(masks: Any) -> LabelImage:
     ----------
     masks : (H, W) array_like
         NumPy array (any memory or byte order, memmap), xarray ``DataArray`` or ``DataTree``
-        (its first scale), dask or Zarr array, grey Pillow image, or nested lists. Singleton
-        dimensions in front or at the end are dropped.
+        (its first scale), dask or Zarr array, grey Pillow image, nested lists, or what paints
+        itself as one by ``label_image()``, as `Runs` and `Slide` do. Singleton dimensions in front
+        or at the end are dropped.
 
     Raises
     ------
@@ -129,7 +130,8 @@ def _array(masks: Any) -> LabelImage:
         import dask.array as da
 
         return da.from_array(masks, chunks=masks.chunks)
-    return np.asarray(masks)
+    paint = getattr(masks, "label_image", None)
+    return paint() if callable(paint) else np.asarray(masks)
 
 
 def without_xarray(masks: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from postseg._kernels import runs as kernels
 from postseg.raster.grouped import Grouped
 from postseg.raster.label_image import as_block
+
+if TYPE_CHECKING:
+    import dask.array as da
 
 
 class Runs(NamedTuple):
@@ -37,6 +40,23 @@ class Runs(NamedTuple):
         row, start, stop = (part[kept] for part in self[:3])
         return Runs(row, start, stop, self.label[kept], self.shape)
 
+    def label_image(self) -> da.Array:
+        """Paint them lazily, as a dask array: what takes masks takes it, and reads no pixel of it.
+
+        Returns
+        -------
+        (H, W) int32 or int64 array
+            In chunks of 2048 pixels a side; int64 only where a label does not fit int32.
+
+        Raises
+        ------
+        ValueError
+            When they are not in raster order, share pixels or leave the image; names the run.
+        """
+        from postseg.raster.painted import paint_labels
+
+        return paint_labels(checked(self))
+
     @property
     def last_row(self) -> int | None:
         """The lowest row with a run, or None."""
@@ -46,6 +66,36 @@ class Runs(NamedTuple):
         """Whether both are runs of one and the same image."""
         pairs = zip(self[:4], other[:4], strict=True)
         return self.shape == other.shape and all(np.array_equal(*pair) for pair in pairs)
+
+
+def checked(runs: Runs) -> Runs:
+    """Return runs that somebody made, or raise an error for what is no label image.
+
+    Raises
+    ------
+    ValueError
+        See `Runs.label_image`.
+    """
+    row, start, stop, label = (np.asarray(part) for part in runs[:4])
+    height, width = runs.shape
+    wrong = (row < 0) | (row >= height) | (start < 0) | (start >= stop) | (stop > width)
+    wrong |= label < 0
+    same_row = row[1:] == row[:-1]
+    wrong[1:] |= (row[1:] < row[:-1]) | (same_row & (start[1:] < stop[:-1]))
+    if wrong.any():
+        at = int(wrong.argmax())
+        raise ValueError(
+            f"run {at} of the masks, row {row[at]}, columns {start[at]}:{stop[at]}, label "
+            f"{label[at]}, is not in raster order, shares pixels with the one before, leaves the "
+            f"image of {height} x {width}, or has no positive label."
+        )
+    return Runs(
+        row.astype(np.int32, copy=False),
+        start.astype(np.int32, copy=False),
+        stop.astype(np.int32, copy=False),
+        label.astype(np.int64, copy=False),
+        (int(height), int(width)),
+    )
 
 
 class Components(NamedTuple):

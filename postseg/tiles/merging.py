@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -90,10 +90,14 @@ class Merged(NamedTuple):
     def in_words(self) -> pd.DataFrame:
         """`sources` with the names of tiles and roles."""
         names = [rectangle.name for rectangle in self.rectangles]
-        return self.sources.assign(
-            tile=pd.Categorical.from_codes(self.sources["tile"], names),
-            role=pd.Categorical.from_codes(self.sources["role"], list(ROLES)),
-        )
+        words = {
+            # plain text in any pandas: not every reader of a store knows its newer text columns
+            column: pd.Categorical.from_codes(
+                self.sources[column].to_numpy(), pd.Index(known, dtype=object)
+            )
+            for column, known in (("tile", names), ("role", ROLES))
+        }
+        return self.sources.assign(**words)
 
 
 def merge(tiles: Sequence[Tile], shape: tuple[int, int], ids: str, rim: int) -> Merged:
@@ -188,7 +192,7 @@ def _merge_windows(tiles: Sequence[Tile], shape: tuple[int, int]) -> Merged:
         Runs(row, start, stop, label, shape),
         tiles,
         _sources(cell, tile, cell, role),
-        Grouped(np.zeros(1, np.int64), *np.empty((3, 0), np.int32), np.empty(0, np.int64)),
+        Grouped(np.zeros(1, np.int64), row[:0], row[:0], row[:0], label[:0]),
         joined=int((n_tiles > 1).sum()),
     )
 
@@ -257,22 +261,25 @@ def _make_shapes(
     of_group = groups.disowned | (~groups.has_whole & (groups.size > 1))
     of_group[pairs.ravel()] = True
     parts = []
-    for tile, number, first in zip(tiles, numbers, pieces.offsets, strict=False):
-        group = shape_of[first + number]
-        chosen = (group >= 0) & of_group[group]
+    for tile, which, first in zip(tiles, numbers, pieces.offsets, strict=False):
+        group = shape_of[first + which]
+        chosen = group >= 0
+        chosen[chosen] = of_group[group[chosen]]
         parts.append((group[chosen], *(part[chosen] for part in tile[1:4])))
-    group, row, start, stop = map(np.concatenate, zip(*parts, strict=True))
+    group, row, start, stop = (np.concatenate(part) for part in zip(*parts, strict=True))
     order = np.lexsort((start, row, group))
     group, row, start, stop, _ = kernels.unite(group[order], row[order], start[order], stop[order])
 
     number = np.flatnonzero(of_group & ~groups.disowned)
     placing = ~groups.disowned[group]
-    position = np.full(n_groups, -1)
-    position[number] = np.arange(number.size)
     offsets = np.searchsorted(group[placing], np.append(number, n_groups))
     before = np.searchsorted(worse, np.append(number, n_groups))
-    runs = np.stack([part[placing] for part in (row, start, stop)])
-    placed, left, outcome = kernels.place(offsets, runs, before, position[better])
+    placed, left, outcome = kernels.place(
+        offsets,
+        np.stack([row[placing], start[placing], stop[placing]]),
+        before,
+        np.searchsorted(number, better),
+    )
     fate = np.full(n_groups, kernels.KEPT, np.int8)
     fate[number] = outcome
 
@@ -285,7 +292,8 @@ def _make_shapes(
         stop[out],
         np.where(groups.disowned[owners], FATES.index("disowned"), FATES.index("beaten")),
     )
-    return _Made(of_group, fate, np.repeat(number, np.diff(placed)), *left, left_out)
+    left_of = np.repeat(number, np.diff(placed))
+    return _Made(of_group, fate, left_of, left[0], left[1], left[2], left_out)
 
 
 def _assemble(
@@ -307,7 +315,7 @@ def _assemble(
         stands = of_runs >= 0
         parts.append((*(part[stands] for part in tile[1:4]), of_runs[stands]))
     parts.append((made.row, made.start, made.stop, n + made.group))
-    row, start, stop, of_runs = map(np.concatenate, zip(*parts, strict=True))
+    row, start, stop, of_runs = (np.concatenate(part) for part in zip(*parts, strict=True))
     order = _raster_order(row, start)
     cell, label = kernels.renumber(of_runs[order], n + n_groups)
     runs = Runs(row[order], start[order], stop[order], label.astype(np.int64), shape)
@@ -393,6 +401,6 @@ def _raster_order(row: NDArray[np.int32], start: NDArray[np.int32]) -> NDArray[n
     return np.argsort((row.astype(np.int64) << 32) | start, kind="stable")
 
 
-def _concatenated(parts: Sequence[tuple[NDArray, ...]]) -> list[NDArray]:
+def _concatenated(parts: Sequence[tuple[NDArray[Any], ...]]) -> list[NDArray[Any]]:
     empty = (*np.empty((3, 0), np.int32), np.empty(0, np.int64))
     return [np.concatenate(part) for part in zip(empty, *parts, strict=True)]

@@ -6,7 +6,7 @@ import threading
 import warnings
 from collections.abc import Iterable, Sequence
 from os import PathLike
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from postseg.raster.runs import Runs
 from postseg.tiles.merging import Merged, MergeReport, count_undecided, merge
 from postseg.tiles.plan import check_inside, check_origin, check_plan, check_slide_shape
 from postseg.tiles.tile import Rectangle, Tile
+
+if TYPE_CHECKING:
+    import dask.array as da
 
 Ids = Literal["local", "shared"]
 
@@ -248,10 +251,14 @@ class Slide:
             warnings.warn(
                 f"No tile has a cell within {empty} pixels of a seam. If the model leaves the rim "
                 f"of its tiles empty, give rim={empty}: cells that end there are cut.",
-                stacklevel=2,
+                stacklevel=3,
             )
         self._merged, self.report = found, found.report
         return found
+
+    def label_image(self) -> da.Array:
+        """Merge the tiles and paint them lazily; see `Runs.label_image` and `merge`."""
+        return self.merge().label_image()
 
     def _read(self) -> list[Tile]:
         if self._store is None:

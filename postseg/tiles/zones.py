@@ -50,10 +50,10 @@ def find_contacts(
             for t, (*_, owner) in zip((a, b), zone, strict=True):
                 shared[pieces.offsets[t] + owner] = True
             return _overlapping(zone, pieces, (a, b))
-        thirds = np.intersect1d(*(around[offsets[t] : offsets[t + 1]] for t in (a, b)))
-        others = cover.rectangles[np.setdiff1d(thirds, (a, b))]
+        near_a, near_b = (around[offsets[t] : offsets[t + 1]].tolist() for t in (a, b))
+        others = cover.rectangles[sorted({*near_a} & {*near_b} - {a, b})]
         return _abutting(
-            [tiles[a], tiles[b]], [numbers[a], numbers[b]], box, others, pieces, (a, b)
+            *(_line(tiles[t], pieces.offsets[t] + numbers[t], box, others) for t in (a, b))
         )
 
     parts = in_threads(compare, cover.pairs, "Comparing tiles")

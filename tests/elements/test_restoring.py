@@ -376,7 +376,7 @@ def chunked(tmp_path_factory):
     masks[60:160, 80:200] = tissue()
     path = tmp_path_factory.mktemp("chunked") / "s.zarr"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("postseg.raster.enlarge._CHUNK", 80)
+        patch.setattr("postseg.raster.enlarge.CHUNK", 80)
         post = written(path, da.from_array(masks, chunks=(40, 40)), factor=2)
     return path, post
 
@@ -404,7 +404,7 @@ def test_a_missing_chunk_is_named(tmp_path, chunked, monkeypatch, in_memory):
 
 
 def test_a_part_of_a_cell_is_missed_whatever_test_it_passes(tmp_path, monkeypatch):
-    monkeypatch.setattr("postseg.raster.enlarge._CHUNK", 25)
+    monkeypatch.setattr("postseg.raster.enlarge.CHUNK", 25)
     masks = np.ones((40, 50), int)
     path = tmp_path / "s.zarr"
     PostSegmentation(

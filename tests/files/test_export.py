@@ -258,7 +258,7 @@ def test_label_image(post, tmp_path, monkeypatch):
 def test_label_image_of_many_blocks(tmp_path, monkeypatch, lazy, factor):
     """Blocks, tiles, chunks and the image all end elsewhere."""
     monkeypatch.setattr("postseg.files.tiff._BLOCK", 1024)
-    monkeypatch.setattr("postseg.raster.enlarge._CHUNK", 500)
+    monkeypatch.setattr("postseg.raster.enlarge.CHUNK", 500)
     masks = np.zeros((1070, 790), np.int32)
     masks[5:1060, 10:780] = np.kron(
         np.arange(1, 1 + 211 * 77).reshape(211, 77), np.ones((5, 10), int)

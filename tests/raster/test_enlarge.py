@@ -120,7 +120,7 @@ def test_any_shape_from_masks_of_any_kind_is_that_of_the_oracle(data, kind):
         masks = masks.persist(scheduler="synchronous")
     shapes = data.draw(st.lists(st.tuples(*[st.integers(1, 40)] * 2), min_size=1, max_size=3))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("postseg.raster.enlarge._CHUNK", data.draw(st.integers(1, 45)))
+        patch.setattr("postseg.raster.enlarge.CHUNK", data.draw(st.integers(1, 45)))
         levels = resize_lazily(masks, shapes)
     for level, shape in zip(levels, shapes, strict=True):
         assert level.shape == shape
