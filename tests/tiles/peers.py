@@ -102,7 +102,7 @@ def trim(tiles, rectangles, shape):
 
 
 def join_touching(tiles, rectangles, shape):
-    """Trim, then one label for what touches most over the middle, each way."""
+    """Trim, then each cell at a middle gets the label of the one over there that it touches most."""
     images, area = distinct(tiles)
     owner = owners(rectangles, shape)
     slide = trimmed(images, owner, rectangles)
@@ -114,7 +114,7 @@ def join_touching(tiles, rectangles, shape):
     most = [np.zeros(len(area), np.int64) for _ in range(2)]
     np.maximum.at(most[0], a, n)
     np.maximum.at(most[1], b, n)
-    best = (n == most[0][a]) & (n == most[1][b])
+    best = (n == most[0][a]) | (n == most[1][b])
     return united(a[best], b[best], len(area))[slide]
 
 

@@ -26,9 +26,9 @@ JOINED = 0.02  # of pairs that touch
 DEFORMED = 0.06
 # At a tile's border the more, the less of a cell is visible.
 MISSED_CUT = 0.3
-SPLIT_CUT = 0.1
-JOINED_CUT = 0.1
-DEFORMED_CUT = 0.07
+SPLIT_CUT = 0.13
+JOINED_CUT = 0.13
+DEFORMED_CUT = 0.09
 
 
 def diameter(truth):
