@@ -102,7 +102,7 @@ def trim(tiles, rectangles, shape):
 
 
 def join_touching(tiles, rectangles, shape):
-    """Trim, then each cell at a middle gets the label of the one over there that it touches most."""
+    """Trim, then join every cell with the one that it touches most over a middle."""
     images, area = distinct(tiles)
     owner = owners(rectangles, shape)
     slide = trimmed(images, owner, rectangles)

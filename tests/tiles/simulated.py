@@ -14,6 +14,9 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 from skimage.measure import label
 
+from postseg.raster.images import paint
+from postseg.tiles.slide import merge_tiles
+
 from .peers import PEERS, overlaps, place
 
 OVERLAPS = (0, 0.5, 1, 2, 3)  # in cell diameters
@@ -183,6 +186,14 @@ def f1(truth, merged, near):
     return sum(hits) / max(sum(inside.sum() for inside in close), 1)
 
 
+def by_postseg(tiles, rectangles, shape):
+    runs = merge_tiles(tiles, [rectangle[:2] for rectangle in rectangles], shape)
+    return paint(runs, runs.label)
+
+
+MERGES = PEERS | {"postseg": by_postseg}
+
+
 def truths(folder):
     """The label images of a folder, their debris and giants left out, and a dense one."""
     found = {path.stem: np.load(path)["labels"] for path in sorted(Path(folder).glob("*.npz"))}
@@ -218,9 +229,8 @@ def scores(truth, merges, overlap, tiles=(4, 4), seed=0):
 
 
 def main(folder):
-    merges = PEERS
     by_truth = [
-        [scores(truth, merges, overlap) for overlap in OVERLAPS]
+        [scores(truth, MERGES, overlap) for overlap in OVERLAPS]
         for truth in truths(folder).values()
     ]
     for name in by_truth[0][0]:
