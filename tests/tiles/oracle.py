@@ -298,34 +298,36 @@ def merge(tiles, origins, shape, ids="local", rim=0):
 
 
 def undecided(tiles, origins, shape, plan=None, rim=0):
-    """Rule 12: the undecided pieces, as (tile in sorted order, label, first pixel)."""
+    """Rule 12: the groups that tiles to come may change, as the sources of `merge` have them.
+
+    Without a plan any cut piece may be changed, and what is connected with it through it.
+    """
     arrived = read(tiles, origins, shape, rim)
-    if plan is None:
-        open_ = {i for i, piece in enumerate(arrived.pieces) if not piece.whole}
-    else:
-        missing = set(plan) - set(arrived.rectangles)
-        open_ = set()
-        for i, piece in enumerate(arrived.pieces):
-            r0, c0, r1, c1 = box(piece.pixels)
-            if any(meet((r0 - 1, c0 - 1, r1 + 1, c1 + 1), tile) for tile in missing):
-                open_.add(i)
-        beside = defaultdict(set)
-        for _, a, b in links(arrived):
-            beside[a].add(b)
-            beside[b].add(a)
-        on_pixel = defaultdict(set)
-        for i, piece in enumerate(arrived.pieces):
-            for pixel in map(tuple, piece.pixels.tolist()):
-                on_pixel[pixel].add(i)
-        for together in on_pixel.values():
-            for i in together:
-                beside[i] |= together
-        waiting = list(open_)
-        while waiting:
-            new = beside[waiting.pop()] - open_
-            open_ |= new
-            waiting += new
-    return {
-        (piece.tile, piece.label, tuple(piece.pixels[0].tolist()))
-        for piece in map(arrived.pieces.__getitem__, open_)
-    }
+    missing = set(plan or ()) - set(arrived.rectangles)
+    reached = set()
+    for i, piece in enumerate(arrived.pieces):
+        r0, c0, r1, c1 = box(piece.pixels)
+        grown = r0 - 1, c0 - 1, r1 + 1, c1 + 1
+        if any(meet(grown, tile) for tile in missing) if plan is not None else not piece.whole:
+            reached.add(i)
+    beside, on_pixel, found = defaultdict(set), defaultdict(set), links(arrived)
+    for _, a, b in found:
+        beside[a].add(b)
+        beside[b].add(a)
+    for i, piece in enumerate(arrived.pieces):
+        for pixel in map(tuple, piece.pixels.tolist()):
+            on_pixel[pixel].add(i)
+    for together in on_pixel.values():
+        for i in together:
+            beside[i] |= together
+    waiting = list(reached)
+    while waiting:
+        new = beside[waiting.pop()] - reached
+        reached |= new
+        waiting += new
+    keys = {arrived.pieces[i].key for i in reached}
+    return [
+        [(piece.tile, piece.label) for piece in group]
+        for group in groups(arrived, found)[0]
+        if any(piece.key in keys for piece in group)
+    ]
