@@ -37,7 +37,9 @@ class Tiles(NamedTuple):
 
 class Merged(NamedTuple):
     image: np.ndarray
-    sources: list  # of each cell: (tile in sorted order, label) of each piece, by rule 8's key
+    sources: (
+        list  # of each cell: (tile in sorted order, label) of each piece, the best by rule 8 first
+    )
     roles: list  # of each cell: single, whole, joined or trimmed
     counts: Counter
 
@@ -197,7 +199,7 @@ def links(tiles):
 
 
 def groups(tiles, found):
-    """Rule 7: lists of pieces, and how many unions were refused."""
+    """Rule 7: lists of pieces, the best by rule 8 first, and how many unions were refused."""
     keys = [piece.key for piece in tiles.pieces]
     group = {i: [i] for i in range(len(keys))}  # of each piece; one list is shared by its members
     refused = 0
@@ -214,7 +216,7 @@ def groups(tiles, found):
         group.update(dict.fromkeys(union, union))
     unique = {id(members): members for members in group.values()}
     return [
-        sorted((tiles.pieces[i] for i in members), key=lambda piece: piece.key)
+        sorted((tiles.pieces[i] for i in members), key=lambda piece: (not piece.whole, piece.key))
         for members in unique.values()
     ], refused
 
@@ -264,15 +266,14 @@ def merge(tiles, origins, shape, ids="local", rim=0):
     found = links(arrived)
     united, refused = groups(arrived, found)
     kept = [group for group in united if len(group) > 1 or not disowned(arrived, group[0])]
-    counts = Counter(links=len(found), refused=refused, disowned=len(united) - len(kept))
+    counts = Counter(links=len(found) - refused, refused=refused, disowned=len(united) - len(kept))
 
     def rank(group):
-        best = next((piece for piece in group if piece.whole), group[0])
-        return not best.whole, len({piece.tile for piece in group}) < 2, best.key
+        return not group[0].whole, len({piece.tile for piece in group}) < 2, group[0].key
 
     placed, cells = np.zeros(shape, int), []
     for group in sorted(kept, key=rank):
-        whole = next((piece for piece in group if piece.whole), None)
+        whole = group[0] if group[0].whole else None
         role = "single" if len(group) == 1 else "whole" if whole else "joined"
         # rule 8; unique sorts the pixels of a union in raster order
         pixels = whole.pixels if whole else np.unique([p for g in group for p in g.pixels], axis=0)

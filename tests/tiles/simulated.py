@@ -1,7 +1,12 @@
 """Independent runs of a model over tiles, simulated, and what a merge makes of them.
 
 ``python -m tests.tiles.simulated [FOLDER]`` prints F1 at IoU 0.5 near seams, by overlap in cell
-diameters, of postseg and of its peers.
+diameters, of postseg and of its peers: the mean over the label images of the folder (default:
+POSTSEG_MASKS) and a dense one that is drawn.
+
+How the rates were found: those of whole cells so that one run, untiled, has an F1 of 0.93 to 0.94;
+those of cut cells so that the peers come near to their columns in an earlier trial of the rules
+(on average within 0.03). Both before postseg's row was looked at, and not touched since.
 """
 
 import os
