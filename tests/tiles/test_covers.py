@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+from drawing import OFF
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -13,6 +14,7 @@ from test_real_masks import FILES, stained_nuclei
 from tiles import oracle
 from tiles.covers import covers, cut, renumbered, shares_tile
 
+from postseg import PostSegmentation, Slide
 from postseg.raster.images import encode
 from postseg.tiles.slide import merge_tiles
 
@@ -72,6 +74,28 @@ def test_tiles_that_number_for_themselves_give_the_regions_back(merge, data, ima
     tiles = data.draw(renumbered(tiles))
     merged = merge(tiles, origins, image.shape, rim=data.draw(st.integers(0, 2)))
     assert_array_equal(merged, regions(image)[0])
+
+
+@given(data=st.data(), image=images, ids=st.sampled_from(["local", "shared"]))
+@properties
+def test_polygons_and_audit_are_those_of_the_image_to_the_bit(data, image, ids):
+    rectangles = data.draw(covers(image.shape))
+    tiles, origins = cut(image, rectangles)
+    if ids == "local":
+        assume(shares_tile(image, rectangles))
+        tiles, image = data.draw(renumbered(tiles)), regions(image)[0]
+    assume(image.any())
+    slide = Slide(image.shape, ids=ids)
+    for tile, origin in zip(tiles, origins, strict=True):
+        slide.add(tile, origin)
+    merged, plain = (
+        PostSegmentation(masks, 2, filter_config=OFF, verbose=False) for masks in (slide, image)
+    )
+    for post in (merged, plain):
+        post.process_masks_to_shapes()
+    assert_array_equal(np.asarray(merged.masks), plain.masks)
+    assert merged.gdf_polygons.to_wkb().equals(plain.gdf_polygons.to_wkb())
+    assert merged.regions[plain.regions.columns].equals(plain.regions)
 
 
 @given(data=st.data(), image=images)
