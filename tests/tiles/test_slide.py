@@ -212,6 +212,9 @@ def test_cells_that_gaps_cut_are_told_and_flagged():
         post = PostSegmentation(slide, filter_config=OFF, verbose=False)
     post.process_masks_to_shapes()
     assert post.regions["cut"].tolist() == [False, True, False]
+    inner = PostSegmentation(slide, filter_config={**OFF, "border": "drop"}, verbose=False)
+    assert inner.refilter().max() == 0  # those that are not cut lie at the slide's edge
+    assert set(inner.regions["reason"]) == {"cut_by_border"}
 
 
 def test_masks_may_be_a_slide():
