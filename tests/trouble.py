@@ -2,7 +2,7 @@
 
 import os
 
-STEPS = ("replace", "rename", "mkdir", "rmdir", "unlink", "fsync")  # of `os`, by name
+STEPS = ("replace", "rename", "link", "mkdir", "rmdir", "unlink", "fsync")  # of `os`, by name
 _DONE = {name: getattr(os, name) for name in STEPS}
 # nothing is really brought to the disk: that is slow, and no cut of the power is tried here
 _DONE["fsync"] = lambda _: None
@@ -48,4 +48,4 @@ def copied(source, target):
                 _DONE["mkdir"](place.parent)
             _DONE["mkdir"](place)
         else:
-            os.link(path, place)
+            _DONE["link"](path, place)

@@ -111,9 +111,7 @@ def _check_existing(
         kind = "file" if target.is_file() else "device"
         raise FileExistsError(f"{path} is a {kind}. Choose another name.")
     if not overwrite:
-        raise FileExistsError(
-            f"{path} exists. Choose another name, or replace it with overwrite (--overwrite)."
-        )
+        raise _taken(path)
     lost = ownership.not_ours(target) if store else []
     if lost:
         listing = ", ".join(lost[:_SHOWN])
@@ -123,6 +121,12 @@ def _check_existing(
             f"{path} is not replaced, because that would lose what is not by postseg: {listing}. "
             "Choose another name, add to it with add_to(), or delete it yourself first."
         )
+
+
+def _taken(path: str | os.PathLike[str]) -> FileExistsError:
+    return FileExistsError(
+        f"{path} exists. Choose another name, or replace it with overwrite (--overwrite)."
+    )
 
 
 def _overlap(target: Path, other: Path) -> bool:
@@ -137,6 +141,8 @@ def replacing(
     path: str | os.PathLike[str], overwrite: bool = False, *, store: bool = False
 ) -> Iterator[Path]:
     """Write a file or a Zarr store beside its final name, and rename it once it is complete.
+
+    Of several that write one new file at the same time, one has the name and the others an error.
 
     Parameters
     ----------
@@ -161,9 +167,11 @@ def replacing(
         with naming(path):
             part = made.enter_context(scratch.beside(target, "partial")) / target.name
             yield part
-        check_target(path, overwrite, store=store)  # it may have appeared or changed meanwhile
+        _check_existing(path, target, overwrite, store)  # it may have appeared or changed meanwhile
         with naming(path):
-            _move(part, target)
+            moved = _move(part, target, overwrite)
+        if not moved:
+            raise _taken(path)
 
 
 @contextmanager
@@ -191,14 +199,30 @@ def naming(path: str | os.PathLike[str]) -> Iterator[None]:
         raise OSError(f"{path} cannot be written: {reason}.{advice}") from error
 
 
-def _move(part: Path, target: Path) -> None:
-    if not (part.is_dir() and target.is_dir()):
-        part.replace(target)
+def _move(part: Path, target: Path, overwrite: bool) -> bool:
+    """Give the output its name; False where a file has it by now that is not to be replaced."""
+    if not overwrite and not part.is_dir():
+        return _claim(part, target)
+    if not (overwrite and part.is_dir() and target.is_dir()):
+        part.replace(target)  # of folders, none but an empty one gives way to that
     elif not _exchange(part, target):
         # from there it goes back if there is no new one in the end
         with scratch.beside(target, "old") as aside:
             target.rename(aside / target.name)
             part.rename(target)
+    return True
+
+
+def _claim(part: Path, target: Path) -> bool:
+    """Give a file a name that no other has; to look and then to rename would be two steps."""
+    try:
+        os.link(part, target)
+    except FileExistsError:
+        # a network file system may have done it, lost the answer, and asked again
+        return target.exists() and part.samefile(target)
+    except OSError:  # a file system without a second name for a file, or not in another folder
+        part.replace(target)
+    return True
 
 
 def _exchange(one: Path, other: Path) -> bool:

@@ -129,7 +129,7 @@ def _move_in(aside: Path, store: Path, names: list[str]) -> None:
     for name in names:
         os.rename(new / name, store / name)
     for kind in kinds:
-        _sync(store / kind)
+        sync(store / kind)
     _put(before if after == root else encoded(after), store / ROOT, aside)
 
 
@@ -274,7 +274,7 @@ def _content(path: Path) -> bytes | None:
 def _write(content: bytes, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-    _sync(path)
+    sync(path)
 
 
 def _put(content: bytes, target: Path, aside: Path) -> None:
@@ -284,18 +284,19 @@ def _put(content: bytes, target: Path, aside: Path) -> None:
     with suppress(FileNotFoundError):
         shutil.copymode(target, part)
     os.replace(part, target)
-    _sync(target.parent)
+    sync(target.parent)
 
 
 def flush(folder: Path) -> None:
     """Bring all files of a folder to the disk: before a root names them, against power cuts."""
     for parent, _, files in os.walk(folder):
         for name in files:
-            _sync(Path(parent, name))
-        _sync(Path(parent))
+            sync(Path(parent, name))
+        sync(Path(parent))
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Bring one file or folder to the disk, where the file system can."""
     if fcntl is None and path.is_dir():  # Windows opens no folders
         return
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)

@@ -12,16 +12,24 @@ ACCEPTED = "Accepted: .npy, .npz, .tif, .tiff, .png, or a SpatialData .zarr stor
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Turn whatever a library raises on a damaged file into an OSError that names the file."""
+def reading(path: Path, advice: str | None = None) -> Iterator[None]:
+    """Turn whatever a library raises on a damaged file into an OSError that names the file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    advice : str, optional
+        What to do then; left out for a label image.
+    """
     try:
         yield
     except (MemoryError, UnsafeMetadata):
         raise
     except Exception as error:
-        if "imagecodecs" in str(error):
+        if advice is None and "imagecodecs" in str(error):
             advice = "Install it with: pip install imagecodecs"
-        else:
+        elif advice is None:
             advice = f"It may be damaged, or not what its suffix says. {ACCEPTED}"
         reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip(".")
         raise OSError(f"{path} cannot be read: {reason}. {advice}") from error

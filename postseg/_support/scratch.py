@@ -69,7 +69,7 @@ def beside(target: Path, what: str) -> Iterator[Path]:
         finally:  # when that is interrupted, the next run clears the rest
             _held.discard(folder)
             if lock is not None:
-                os.close(lock)
+                _let_go(folder, lock)
 
 
 def holds(path: str) -> bool:
@@ -99,7 +99,7 @@ def _clear(left: Path) -> None:
             if _locked(lock) and os.read(lock, 1000) == _owner():
                 _dispose_of(left)
         finally:
-            os.close(lock)
+            _let_go(left, lock)
 
 
 def _dispose_of(folder: Path) -> None:
@@ -138,6 +138,13 @@ def _locked(lock: int) -> bool:
     except OSError:  # it is in use, or the file system has no locks
         return False
     return True
+
+
+def _let_go(folder: Path, lock: int) -> None:
+    """Close the lock; a network file system keeps its file, and so the folder, until then."""
+    os.close(lock)
+    with suppress(OSError):  # it is gone, or in use
+        folder.rmdir()
 
 
 def _owner() -> bytes:

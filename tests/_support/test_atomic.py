@@ -1,11 +1,13 @@
 """Outputs appear complete or not at all, and what was there stays until then."""
 
+import errno
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,85 @@ def test_appeared_meanwhile(tmp_path, make):
     with pytest.raises(FileExistsError):
         write(tmp_path / "out", make, then=lambda: make(tmp_path / "out", "of somebody else"))
     assert content(tmp_path / "out") == "of somebody else"
+    assert names(tmp_path) == ["out"]
+
+
+def linked_after(monkeypatch, happen):
+    """Let something happen between the last look and the move."""
+    link = os.link
+
+    def late(part, target):
+        happen()
+        link(part, target)
+
+    monkeypatch.setattr(os, "link", late)
+
+
+def test_a_file_that_appeared_at_the_last_moment_stays(tmp_path, monkeypatch):
+    linked_after(monkeypatch, lambda: make_file(tmp_path / "out", "of somebody else"))
+    with pytest.raises(FileExistsError, match=r"out exists.*--overwrite"):
+        write(tmp_path / "out", make_file)
+    assert content(tmp_path / "out") == "of somebody else"
+    assert names(tmp_path) == ["out"]
+
+
+def test_a_store_that_appeared_at_the_last_moment_stays(tmp_path, monkeypatch):
+    replace = Path.replace
+
+    def late(part, target):
+        make_store(target, "of somebody else")
+        replace(part, target)
+
+    monkeypatch.setattr(Path, "replace", late)
+    with pytest.raises(OSError, match=r"out cannot be written: Directory not empty"):
+        write(tmp_path / "out", make_store)
+    assert content(tmp_path / "out") == "of somebody else"
+    assert names(tmp_path) == ["out"]
+
+
+def test_of_many_writers_one_has_the_name(tmp_path):
+    gate, won, refused = threading.Barrier(8), [], []
+
+    def run(number):
+        try:
+            with replacing(tmp_path / "out") as part:
+                part.write_text(str(number))
+                gate.wait()
+            won.append(number)
+        except FileExistsError:
+            refused.append(number)
+
+    threads = [threading.Thread(target=run, args=[number]) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [content(tmp_path / "out")] == [str(number) for number in won]
+    assert len(refused) == 7
+    assert names(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EXDEV, errno.ENOTSUP, errno.EMLINK])
+def test_a_file_system_without_links_has_it_renamed(tmp_path, monkeypatch, number):
+    def refuse(*args):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", refuse)
+    write(tmp_path / "out", make_file)
+    assert content(tmp_path / "out") == "new"
+    assert names(tmp_path) == ["out"]
+
+
+def test_a_link_that_was_made_though_the_answer_was_lost(tmp_path, monkeypatch):
+    link = os.link
+
+    def asked_again(part, target):
+        link(part, target)
+        link(part, target)
+
+    monkeypatch.setattr(os, "link", asked_again)
+    write(tmp_path / "out", make_file)
+    assert content(tmp_path / "out") == "new"
     assert names(tmp_path) == ["out"]
 
 

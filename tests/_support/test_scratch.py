@@ -211,6 +211,39 @@ def test_a_partial_store_never_becomes_an_output(folder):
     assert names() == []
 
 
+@pytest.fixture
+def network(monkeypatch):
+    """A file that is deleted while it is open stays under another name, until it is closed."""
+    unlink, close, kept = os.unlink, os.close, {}
+
+    def hide(path, *args, dir_fd=None):
+        if os.path.basename(path) == ".postseg-lock":
+            where = os.readlink(f"/proc/self/fd/{dir_fd}") if dir_fd else os.path.dirname(path)
+            hidden = os.path.join(where, ".nfs0001")
+            os.rename(os.path.join(where, ".postseg-lock"), hidden)
+            kept[os.stat(hidden).st_ino] = hidden
+        else:
+            unlink(path, *args, dir_fd=dir_fd)
+
+    def last(handle):
+        hidden = kept.pop(os.fstat(handle).st_ino, None)
+        close(handle)
+        if hidden:
+            unlink(hidden)
+
+    monkeypatch.setattr(os, "unlink", hide)
+    monkeypatch.setattr(os, "close", last)
+
+
+def test_nothing_is_left_on_a_network_file_system(folder, network):
+    with replacing("out") as part:
+        part.touch()
+    assert names() == ["out"]
+    left("out.partial-abcd1234", scratch._owner())
+    scratch.clear(folder)
+    assert names() == ["out"]
+
+
 # ---- signals
 
 
