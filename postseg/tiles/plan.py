@@ -41,8 +41,12 @@ def plan_tiles(
         When the numbers are not whole, or the overlap is not smaller than the tile.
     """
     height, width = check_slide_shape(shape)
-    sizes = (size, size) if isinstance(size, int | np.integer) else tuple(size)
-    if len(sizes) != 2 or not all(map(_is_whole, (*sizes, overlap))) or min(sizes) < 1:
+    try:
+        sizes = _pair(size if isinstance(size, Iterable) else (size, size))
+        overlap = index(overlap)
+    except (TypeError, ValueError):
+        sizes = (0, 0)
+    if min(sizes) < 1:
         raise ValueError(
             f"size is {size!r} and overlap {overlap!r}; give rows and columns of a tile and of "
             "what tiles share, as whole numbers of mask pixels, e.g. size=2048, overlap=64."
@@ -77,7 +81,7 @@ def check_slide_shape(shape: Any) -> tuple[int, int]:
         For anything else.
     """
     try:
-        rows, columns = (index(length) for length in shape)
+        rows, columns = _pair(shape)
         right = min(rows, columns) > 0 and max(rows, columns) <= MAX_SIDE
     except (TypeError, ValueError):
         right = False
@@ -103,7 +107,7 @@ def check_origin(origin: Any, factor: int = 1) -> tuple[int, int]:
         For anything else, and where the factor does not divide it.
     """
     try:
-        row, column = (index(value) for value in origin)
+        row, column = _pair(origin)
     except (TypeError, ValueError):
         raise ValueError(
             f"the tile at {_plain(origin)} has no whole first row and column: give them as "
@@ -217,8 +221,10 @@ def _stacked(parts: list[Rectangle]) -> list[Rectangle]:
     return found
 
 
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+def _pair(values: Any) -> tuple[int, int]:
+    """Two whole numbers, of any type that stands for nothing else."""
+    one, other = map(index, values)
+    return one, other
 
 
 def internal_sides(rectangles: Sequence[Rectangle], shape: tuple[int, int]) -> NDArray[np.bool_]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +15,7 @@ from postseg.raster.images import encode
 from postseg.raster.label_image import as_label_image
 from postseg.raster.runs import Runs
 from postseg.tiles.merging import Merged, MergeReport, count_undecided, merge
-from postseg.tiles.plan import check_inside, check_origin, check_plan, check_slide_shape
+from postseg.tiles.plan import check_inside, check_origin, check_plan, check_slide_shape, gaps
 from postseg.tiles.tile import Rectangle, Tile
 
 if TYPE_CHECKING:
@@ -227,8 +227,8 @@ class Slide:
         Raises
         ------
         ValueError
-            When tiles of the plan are missing, or two tiles with shared ids claim one pixel for
-            different cells. Names tile and place.
+            When there are no tiles, or some of the plan are missing, or two tiles with shared ids
+            claim one pixel for different cells. Names tile and place.
         OSError
             When a file of the store is damaged.
         """
@@ -245,14 +245,12 @@ class Slide:
                 f"{len(missing):,} of the {len(self.plan or ()):,} tiles of the plan are missing, "
                 f"the first at {missing[0]}. Add them, or merge what is here with partial=True."
             )
-        found = merge(self._read(), self.shape, self.ids, self.rim)
-        empty = found.empty_rim
-        if empty > self.rim:
-            warnings.warn(
-                f"No tile has a cell within {empty} pixels of a seam. If the model leaves the rim "
-                f"of its tiles empty, give rim={empty}: cells that end there are cut.",
-                stacklevel=3,
-            )
+        here = self._read()
+        if not here:
+            raise ValueError("There are no tiles to merge yet: add() them first.")
+        found = merge(here, self.shape, self.ids, self.rim)
+        for note in () if partial else self._notes(found):
+            warnings.warn(note, stacklevel=3)
         self._merged, self.report = found, found.report
         return found
 
@@ -267,6 +265,22 @@ class Slide:
         here, read = self.tiles, self._store.read
         ranges = [(i, i + 1) for i in range(len(here))]
         return in_threads(lambda i, _: read(here[i]), ranges, "Reading tiles")
+
+    def _notes(self, found: Merged) -> Iterator[str]:
+        """What one should know of a merge."""
+        empty = found.empty_rim
+        if empty > self.rim:
+            yield (
+                f"No tile has a cell within {empty} pixels of a seam. If the model leaves the rim "
+                f"of its tiles empty, give rim={empty}: cells that end there are cut."
+            )
+        if found.report.cut:
+            first = gaps(found.rectangles, self.shape)[0]
+            yield (
+                f"{found.report.cut:,} cells are cut by gaps between tiles, the first gap at "
+                f"{first}. Add the tiles that are missing; where they are left out on purpose, "
+                "the threshold border says what becomes of such cells."
+            )
 
     def _check_planned(self, rectangle: Rectangle) -> None:
         if self.plan is not None and rectangle not in set(self.plan):
