@@ -7,7 +7,7 @@ the runs ``offsets[k]:offsets[k + 1]``. Nothing here knows what a tile or a cell
 import numpy as np
 
 from postseg._kernels import compiled, kernel
-from postseg._kernels.runs import connect, root_of
+from postseg._kernels.runs import connect, first_stopping_after, root_of
 
 KEPT, TRIMMED, BEATEN = 0, 1, 2  # what `place` makes of a shape
 
@@ -15,66 +15,190 @@ KEPT, TRIMMED, BEATEN = 0, 1, 2  # what `place` makes of a shape
 @kernel
 def clip(row, start, stop, owner, top, left, bottom, right):
     """Row, start, stop and owner of the runs in a rectangle, cut at its sides."""
-    first, last = np.searchsorted(row, top), np.searchsorted(row, bottom)
+    last = np.searchsorted(row, bottom)
+    found = np.empty((4, 1024), np.int32)
     n = 0
-    for i in range(first, last):
-        n += start[i] < right and stop[i] > left
-    rows, starts, stops = np.empty((3, n), np.int32)
-    owners = np.empty(n, np.int32)
-    n = 0
-    for i in range(first, last):
-        if start[i] < right and stop[i] > left:
-            rows[n] = row[i]
-            starts[n] = max(start[i], left)
-            stops[n] = min(stop[i], right)
-            owners[n] = owner[i]
+    i = np.searchsorted(row, top)
+    while i < last:
+        end = i + np.searchsorted(row[i:last], row[i], "right")
+        j = first_stopping_after(stop, i, end, left)
+        while j < end and start[j] < right:
+            if n == found.shape[1]:
+                more = np.empty((4, 2 * n), np.int32)
+                more[:, :n] = found
+                found = more
+            found[0, n] = row[j]
+            found[1, n] = max(start[j], left)
+            found[2, n] = min(stop[j], right)
+            found[3, n] = owner[j]
             n += 1
-    return rows, starts, stops, owners
-
-
-@kernel
-def intersect(row, start, stop, other_row, other_start, other_stop):
-    """What two images have in common: the runs i and j of each that share n pixels, (3, m)."""
-    found = np.empty((3, row.size + other_row.size), np.int64)
-    m = 0
-    i = j = 0
-    while i < row.size and j < other_row.size:
-        if row[i] == other_row[j]:
-            n = min(stop[i], other_stop[j]) - max(start[i], other_start[j])
-            if n > 0:
-                found[0, m] = i
-                found[1, m] = j
-                found[2, m] = n
-                m += 1
-        if (row[i], stop[i]) < (other_row[j], other_stop[j]):
-            i += 1
-        else:
             j += 1
-    return found[:, :m]
+        i = end
+    return found[0, :n], found[1, :n], found[2, :n], found[3, :n]
 
 
 @kernel
-def extents(row, start, stop, number, n):
-    """Measure n pieces, of runs numbered from 1.
+def count_rows(row, number, owner, top, counts):
+    """Count in `counts`, by row from `top` on, the runs whose number has an owner, not -1."""
+    for i in range(row.size):
+        if owner[number[i]] >= 0:
+            counts[row[i] - top] += 1
+
+
+@kernel
+def scatter(row, start, stop, number, owner, top, places, out):
+    """Write those runs, and their owners, to `out` (4, n): of each row from its place on."""
+    for i in range(row.size):
+        its = owner[number[i]]
+        if its >= 0:
+            k = places[row[i] - top]
+            places[row[i] - top] += 1
+            out[0, k], out[1, k], out[2, k], out[3, k] = row[i], start[i], stop[i], its
+
+
+@kernel
+def settle(first, last, offsets, out):
+    """Sort the runs of rows ``first:last``, which are nearly sorted, by their start."""
+    for t in range(first, last):
+        for i in range(offsets[t] + 1, offsets[t + 1]):
+            start, stop, owner = out[1, i], out[2, i], out[3, i]
+            k = i
+            while k > offsets[t] and out[1, k - 1] > start:
+                out[1, k], out[2, k], out[3, k] = out[1, k - 1], out[2, k - 1], out[3, k - 1]
+                k -= 1
+            out[1, k], out[2, k], out[3, k] = start, stop, owner
+
+
+@kernel
+def compare(one, other, whole, area, alike_enough):
+    """Compare the pieces of two tiles where both see them.
+
+    Parts of a piece there are its 8-connected components, numbered in raster order.
+
+    Parameters
+    ----------
+    one, other : (row, start, stop, owner)
+        Of each tile, the runs in the zone with the pieces, from 0, that they are of.
+    whole, area : two arrays
+        Of all pieces of each tile.
+    alike_enough : float
+        The least J of a link.
 
     Returns
     -------
-    area : (n,) int64
+    owner, other owner, pixels : (n,) int64
+        A row for each two parts that share pixels.
+    alike : (n,) float
+        J where the two are each other's best; of equal ones that of the first part. Else 0.
+    """
+    number, n_parts = connect(*one)
+    other_number, n_other_parts = connect(*other)
+    size, piece = _sizes(one, number, n_parts)
+    other_size, other_piece = _sizes(other, other_number, n_other_parts)
+    # the pairs of each part are a list, from its first on
+    first = np.full(n_parts, -1)
+    found = np.empty((4, 64), np.int64)  # part, other part, pixels, next pair of the part
+    m = 0
+    i = j = 0
+    while i < number.size and j < other_number.size:
+        if one[0][i] == other[0][j]:
+            n = min(one[2][i], other[2][j]) - max(one[1][i], other[1][j])
+            if n > 0:
+                u, v = number[i] - 1, other_number[j] - 1
+                k = first[u]
+                while k >= 0 and found[1, k] != v:
+                    k = found[3, k]
+                if k < 0:
+                    if m == found.shape[1]:
+                        more = np.empty((4, 2 * m), np.int64)
+                        more[:, :m] = found
+                        found = more
+                    k = m
+                    m += 1
+                    found[0, k], found[1, k], found[2, k], found[3, k] = u, v, 0, first[u]
+                    first[u] = k
+                found[2, k] += n
+        if (one[0][i], one[2][i]) < (other[0][j], other[2][j]):
+            i += 1
+        else:
+            j += 1
+    owner, other_owner = np.empty(m, np.int64), np.empty(m, np.int64)
+    alike = np.empty(m)
+    for k in range(m):
+        u, v, n = found[0, k], found[1, k], found[2, k]
+        a, b = piece[u], other_piece[v]
+        # a whole cell is compared with all of the other piece, a cut one with what both tiles see
+        of_a = area[0][a] if whole[1][b] else size[u]
+        of_b = area[1][b] if whole[0][a] else other_size[v]
+        owner[k], other_owner[k], alike[k] = a, b, n / (of_a + of_b - n)
+    link_best(found[0, :m], found[1, :m], alike, n_parts, n_other_parts, alike_enough)
+    return owner, other_owner, found[2, :m].copy(), alike
+
+
+@compiled
+def _sizes(runs, number, n_parts):
+    """Pixels and owner of each part."""
+    size, owner = np.zeros(n_parts, np.int64), np.zeros(n_parts, np.int64)
+    for i in range(number.size):
+        size[number[i] - 1] += runs[2][i] - runs[1][i]
+        owner[number[i] - 1] = runs[3][i]
+    return size, owner
+
+
+@compiled
+def link_best(u, v, alike, n_u, n_v, alike_enough):
+    """Set `alike` of parts that are not each other's best to 0; of equal ones the first is best."""
+    best, other_best = np.full(n_u, -1), np.full(n_v, -1)
+    for k in range(u.size):
+        for part, other, mine in ((u[k], v, best), (v[k], u, other_best)):
+            b = mine[part]
+            if b < 0 or (alike[k], -other[k]) > (alike[b], -other[b]):
+                mine[part] = k
+    for k in range(u.size):
+        if best[u[k]] != k or other_best[v[k]] != k or alike[k] < alike_enough:
+            alike[k] = 0
+
+
+@kernel
+def pieces(row, start, stop, label, sides, internal, far):
+    """Find and measure the n 8-connected pieces of labels in a tile.
+
+    Parameters
+    ----------
+    row, start, stop, label : (n_runs,) arrays
+    sides, internal : (4,) arrays
+        Top, left, bottom and right of the tile, and which of them are not on the slide's edge.
+    far : int
+        Stands for the distance to a side where there is none.
+
+    Returns
+    -------
+    number : (n_runs,) int32
+        Of each run, from 0, in raster order of first pixels.
+    label, area : (n,) int64
     box : (n, 4) int64
         First row and column, and the ones after the last.
     twice : (n, 2) int64
         Twice the sums of the rows and columns of pixel centres, which lie at halves.
     first : (n, 2) int64
         Row and column of the first pixel.
+    room : (n,) int64
+        Pixels between the box and the nearest internal side.
+    depth : (n,) float
+        Distance of the centroid to it; infinite where there is none.
     """
+    number, n = connect(row, start, stop, label)
+    of_piece = np.zeros(n, np.int64)
     area = np.zeros(n, np.int64)
     box = np.zeros((n, 4), np.int64)
     twice = np.zeros((n, 2), np.int64)
     first = np.zeros((n, 2), np.int64)
     for i in range(row.size):
-        k = number[i] - 1
+        number[i] -= 1
+        k = number[i]
         length = np.int64(stop[i]) - start[i]
         if area[k] == 0:
+            of_piece[k] = label[i]
             first[k, 0] = box[k, 0] = row[i]
             first[k, 1] = box[k, 1] = start[i]
         area[k] += length
@@ -83,7 +207,16 @@ def extents(row, start, stop, number, n):
         box[k, 3] = max(box[k, 3], stop[i])
         twice[k, 0] += length * (2 * np.int64(row[i]) + 1)
         twice[k, 1] += length * (np.int64(start[i]) + stop[i])
-    return area, box, twice, first
+    room, depth = np.full(n, far, np.int64), np.full(n, np.inf)
+    for k in range(n):
+        for side in range(4):
+            if internal[side]:
+                sign = 1 if side < 2 else -1
+                room[k] = min(room[k], sign * (box[k, side] - sides[side]))
+                # whole numbers until the last step: equal depths stay equal
+                inside = sign * (twice[k, side % 2] - 2 * area[k] * sides[side])
+                depth[k] = min(depth[k], inside / (2 * area[k]))
+    return number, of_piece, area, box, twice, first, room, depth
 
 
 @kernel
@@ -268,16 +401,16 @@ def place(offsets, runs, before, better):
 
 @kernel
 def renumber(owner, n):
-    """Number owners 0..n - 1 by their first run: of each owner (0: it has none), and of the runs.
+    """Number owners 0..n - 1 from 1 on, as they come up: of runs (int64), and of each owner.
 
-    Both int32, numbers from 1.
+    The number of an owner (int32) without a run is 0.
     """
     number = np.zeros(n, np.int32)
-    of_runs = np.empty(owner.size, np.int32)
+    of_runs = np.empty(owner.size, np.int64)
     found = 0
     for i in range(owner.size):
         if number[owner[i]] == 0:
             found += 1
             number[owner[i]] = found
         of_runs[i] = number[owner[i]]
-    return number, of_runs
+    return of_runs, number

@@ -70,8 +70,9 @@ def find_groups(
     begins[1:] = np.diff(root[order]) != 0
     leader = order[begins]
     size = np.diff(np.append(np.flatnonzero(begins), piece.size))
-    tiles = np.unique(np.column_stack([root, tile]), axis=0)[:, 0]
-    several = np.bincount(tiles, minlength=piece.size)[root[leader]] > 1
+    n_tiles = len(cover.rectangles)
+    seen_by = np.unique(root * n_tiles + tile) // n_tiles
+    several = np.bincount(seen_by, minlength=piece.size)[root[leader]] > 1
     best_first = np.lexsort((rank[leader], ~several, ~whole[leader]))
 
     number = np.empty(piece.size, np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from postseg._kernels import tiles as kernels
+from postseg._support.threads import in_threads, spread
 from postseg.raster.grouped import Grouped
 from postseg.raster.runs import Runs
 from postseg.tiles.groups import Groups, find_groups
@@ -260,11 +262,12 @@ def _make_shapes(
 
     of_group = groups.disowned | (~groups.has_whole & (groups.size > 1))
     of_group[pairs.ravel()] = True
+    made_or_none = np.append(of_group, False)  # the last is -1 again
     parts = []
-    for tile, which, first in zip(tiles, numbers, pieces.offsets, strict=False):
-        group = shape_of[first + which]
+    for tile, which, (first, last) in zip(tiles, numbers, pairwise(pieces.offsets), strict=True):
+        group = shape_of[first:last]
+        group = np.where(made_or_none[group], group, -1)[which]
         chosen = group >= 0
-        chosen[chosen] = of_group[group[chosen]]
         parts.append((group[chosen], *(part[chosen] for part in tile[1:4])))
     group, row, start, stop = (np.concatenate(part) for part in zip(*parts, strict=True))
     order = np.lexsort((start, row, group))
@@ -309,16 +312,15 @@ def _assemble(
     owner = np.arange(n)  # cells are first numbered so: of pieces in no group, then of groups
     as_it_stands = groups.gives_shape & ~made.of_group[groups.of_piece]
     owner[groups.piece] = np.where(as_it_stands, n + groups.of_piece, -1)
-    parts = []
-    for tile, number, first in zip(tiles, numbers, pieces.offsets, strict=False):
-        of_runs = owner[first + number]
-        stands = of_runs >= 0
-        parts.append((*(part[stands] for part in tile[1:4]), of_runs[stands]))
-    parts.append((made.row, made.start, made.stop, n + made.group))
-    row, start, stop, of_runs = (np.concatenate(part) for part in zip(*parts, strict=True))
-    order = _raster_order(row, start)
-    cell, label = kernels.renumber(of_runs[order], n + n_groups)
-    runs = Runs(row[order], start[order], stop[order], label.astype(np.int64), shape)
+    made_runs = Tile(Rectangle(0, 0, *shape), made.row, made.start, made.stop, made.group)
+    row, start, stop, of_runs = _in_raster_order(
+        [*tiles, made_runs],
+        [*numbers, made.group],
+        [*(owner[first:last] for first, last in pairwise(pieces.offsets)), n + np.arange(n_groups)],
+        shape,
+    )
+    label, cell = kernels.renumber(of_runs, n + n_groups)
+    runs = Runs(row, start, stop, label, shape)
 
     role = np.where(groups.size == 1, SINGLE, np.where(groups.has_whole, WHOLE, JOINED))
     trimmed = made.fate == kernels.TRIMMED
@@ -346,6 +348,46 @@ def _assemble(
         disowned=int(groups.disowned.sum()),
         refused=groups.refused,
     )
+
+
+def _in_raster_order(
+    parts: Sequence[Tile],
+    numbers: Sequence[NDArray[np.integer]],
+    owners: Sequence[NDArray[np.int64]],
+    shape: tuple[int, int],
+) -> tuple[NDArray[np.int32], ...]:
+    """Row, start, stop and owner of the runs of parts whose number has an owner, not -1."""
+    order = sorted(range(len(parts)), key=lambda t: parts[t].rectangle.left)
+    each = [(i, i + 1) for i in range(len(parts))]
+
+    def count(t: int, _: int) -> NDArray[np.int64]:
+        top, _, bottom, _ = parts[t].rectangle
+        counts = np.zeros(bottom - top, np.int64)
+        kernels.count_rows(parts[t].row, numbers[t], owners[t], top, counts)
+        return counts
+
+    counts = in_threads(count, each, "Merging tiles")
+    offsets = np.zeros(shape[0] + 1, np.int64)
+    for part, its in zip(parts, counts, strict=True):
+        offsets[part.rectangle.top + 1 : part.rectangle.bottom + 1] += its
+    np.cumsum(offsets, out=offsets)
+    free = offsets[:-1].copy()
+    places = {}
+    for t in order:  # from left to right, so that few runs have to move afterwards
+        rows = slice(parts[t].rectangle.top, parts[t].rectangle.bottom)
+        places[t] = free[rows].copy()
+        free[rows] += counts[t]
+    found = np.empty((4, offsets[-1]), np.int32)
+
+    def scatter(t: int, _: int) -> None:
+        top = parts[t].rectangle.top
+        kernels.scatter(*parts[t][1:4], numbers[t], owners[t], top, places[t], found)
+
+    in_threads(scatter, each, "Merging tiles")
+    spread(
+        lambda first, last: kernels.settle(first, last, offsets, found), offsets, "Merging tiles"
+    )
+    return found[0], found[1], found[2], found[3]
 
 
 def _result(

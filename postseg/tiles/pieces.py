@@ -9,7 +9,6 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from postseg._kernels import runs as runs_kernels
 from postseg._kernels import tiles as kernels
 from postseg._support.threads import in_threads
 from postseg.tiles.plan import internal_sides
@@ -69,7 +68,7 @@ class Pieces(NamedTuple):
     label : (n,) int64
         In its tile.
     area, box, twice, first
-        As from `postseg._kernels.tiles.extents`, in pixels of the slide.
+        As from `postseg._kernels.tiles.pieces`, in pixels of the slide.
     room : (n,) int64
         Pixels between it and the nearest internal side of its tile; `FAR` where there is none.
     whole : (n,) bool
@@ -110,27 +109,19 @@ def find_pieces(
     tiles: Sequence[Tile], cover: Cover, rim: int
 ) -> tuple[Pieces, list[NDArray[np.int32]]]:
     """Measure the pieces of sorted tiles; and which one, from 0 in its tile, each run is of."""
-    ranges = [(t, t + 1) for t in range(len(tiles))]
-    parts = in_threads(lambda t, _: _pieces_of(tiles[t]), ranges, "Looking at tiles")
-    numbers = [number for number, _ in parts]
-    columns = zip(*(measured for _, measured in parts), strict=True)
-    label, area, box, twice, first = map(np.concatenate, columns)
-    offsets = np.concatenate(([0], np.cumsum([measured[0].size for _, measured in parts])))
+
+    def look(t: int, _: int) -> tuple[NDArray[Any], ...]:
+        of_tile = cover.rectangles[t], cover.internal[t], FAR
+        found: tuple[NDArray[Any], ...] = kernels.pieces(*tiles[t][1:], *of_tile)
+        return found
+
+    parts = in_threads(look, [(t, t + 1) for t in range(len(tiles))], "Looking at tiles")
+    numbers, *columns = zip(*parts, strict=True)
+    offsets = np.concatenate(([0], np.cumsum([labels.size for labels in columns[0]])))
     tile = np.repeat(np.arange(len(tiles)), np.diff(offsets))
-    sides, internal = cover.rectangles[tile], cover.internal[tile]
-    free = room(box, sides, internal)
-    # numerators first, which are whole numbers: equal depths stay equal
-    inside = np.concatenate([twice, -twice], axis=1)
-    inside += 2 * area[:, None] * (sides * [-1, -1, 1, 1])
-    depth = np.where(internal, inside / (2 * area[:, None]), np.inf).min(axis=1)
-    return Pieces(offsets, tile, label, area, box, twice, first, free, free > rim, depth), numbers
-
-
-def _pieces_of(tile: Tile) -> tuple[NDArray[np.int32], tuple[NDArray[Any], ...]]:
-    number, n = runs_kernels.components(*tile[1:])
-    label = np.empty(n, np.int64)
-    label[number - 1] = tile.label
-    return number - 1, (label, *kernels.extents(*tile[1:4], number, n))
+    label, area, box, twice, first, free, depth = map(np.concatenate, columns)
+    found = Pieces(offsets, tile, label, area, box, twice, first, free, free > rim, depth)
+    return found, list(numbers)
 
 
 def room(
