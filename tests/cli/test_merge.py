@@ -153,6 +153,9 @@ def test_a_store_of_which_a_file_is_damaged():
         file.write(b"PK nonsense")
     message = fail("run.tiles", "-o", "cells.csv")
     assert message.startswith(f"run.tiles/{files[0]} cannot be read: ")
+    for path in files:
+        Path("run.tiles", path).write_bytes(b"")
+    assert fail("run.tiles", "-o", "cells.csv").startswith(f"run.tiles/{files[0]} cannot be read: ")
 
 
 def test_a_folder_of_something_else():
