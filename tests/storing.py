@@ -7,7 +7,7 @@ import numpy as np
 
 from postseg.tiles.tile import Rectangle, Tile
 
-SHAPE = (160, 160)
+SHAPE = (128, 128)
 SIDE = 16
 
 
@@ -23,7 +23,7 @@ def tile(top=0, left=0, seed=0, label=None, side=SIDE):
 
 
 def tiles():
-    """All of the slide, 100."""
+    """All of the slide, 64."""
     return [tile(i, j) for i in range(0, SHAPE[0], SIDE) for j in range(0, SHAPE[1], SIDE)]
 
 

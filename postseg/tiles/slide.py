@@ -16,6 +16,7 @@ from postseg.raster.label_image import as_label_image
 from postseg.raster.runs import Runs
 from postseg.tiles.merging import Merged, MergeReport, count_undecided, merge
 from postseg.tiles.plan import check_inside, check_origin, check_plan, check_slide_shape, gaps
+from postseg.tiles.store import TileStore
 from postseg.tiles.tile import Rectangle, Tile
 
 if TYPE_CHECKING:
@@ -97,11 +98,9 @@ class Slide:
         self.plan = None if plan is None else check_plan(plan, self.shape)
         self._kept: dict[Rectangle, Tile] = {}
         self._lock = threading.Lock()
-        self._store = None
+        self._store: TileStore | None = None
         self._merged: Merged | None = None
         if store is not None:
-            from postseg.tiles.store import TileStore
-
             self._store = TileStore(store, self.shape, self.ids, self.rim)
             for rectangle in self.tiles:
                 self._check_planned(rectangle)

@@ -106,35 +106,21 @@ def test_appeared_meanwhile(tmp_path, make):
     assert names(tmp_path) == ["out"]
 
 
-def linked_after(monkeypatch, happen):
-    """Let something happen between the last look and the move."""
-    link = os.link
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [(make_file, r"out exists.*--overwrite"), (make_store, "out cannot be written: .*not empty")],
+)
+def test_appeared_at_the_last_moment(tmp_path, monkeypatch, make, expected):
+    """Between the last look and the move."""
+    move = replacing_module._move
 
-    def late(part, target):
-        happen()
-        link(part, target)
+    def late(*arguments):
+        make(tmp_path / "out", "of somebody else")
+        return move(*arguments)
 
-    monkeypatch.setattr(os, "link", late)
-
-
-def test_a_file_that_appeared_at_the_last_moment_stays(tmp_path, monkeypatch):
-    linked_after(monkeypatch, lambda: make_file(tmp_path / "out", "of somebody else"))
-    with pytest.raises(FileExistsError, match=r"out exists.*--overwrite"):
-        write(tmp_path / "out", make_file)
-    assert content(tmp_path / "out") == "of somebody else"
-    assert names(tmp_path) == ["out"]
-
-
-def test_a_store_that_appeared_at_the_last_moment_stays(tmp_path, monkeypatch):
-    replace = Path.replace
-
-    def late(part, target):
-        make_store(target, "of somebody else")
-        replace(part, target)
-
-    monkeypatch.setattr(Path, "replace", late)
-    with pytest.raises(OSError, match=r"out cannot be written: Directory not empty"):
-        write(tmp_path / "out", make_store)
+    monkeypatch.setattr(replacing_module, "_move", late)
+    with pytest.raises(OSError, match=expected):
+        write(tmp_path / "out", make)
     assert content(tmp_path / "out") == "of somebody else"
     assert names(tmp_path) == ["out"]
 

@@ -1,12 +1,15 @@
-"""Merge tiles of 2048 x 2048 that overlap by 64: a program. Tiles a side, and how often, a folder.
+"""Merge tiles of 2048 x 2048 that overlap by 64: a program.
+
+Without arguments 16 tiles in memory; with rows and columns of tiles, and a folder, those of a store
+that is made there.
 
 Every tile is of its own run of a model: the tissue of one is moved by a pixel or two against that
 of its neighbours, so that no cell in an overlap is the same in both. The peer is reading the
 tiles, which costs what their pixels do: merging is to cost no more.
 """
 
-import resource
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -40,16 +43,15 @@ def in_memory():
     slide = Slide((size, size), plan=plan)
     for tile, (top, left, *_) in zip(tiles, plan, strict=True):
         slide.add(tile, (top, left))
+    pieces = sum(np.unique(tile).size - 1 for tile in tiles)
     found = []
-    for _ in range(4):  # the first one compiles
-        start = time.perf_counter()
-        pieces = sum(np.unique(tile).size - 1 for tile in tiles) if not found else pieces
-        encoding = time.perf_counter()
+    for _ in range(6):  # the first one compiles
+        before = time.perf_counter()
         for tile in tiles:
             encode(tile)
-        merging = time.perf_counter()
+        between = time.perf_counter()
         slide.merge()
-        found.append((merging - encoding, time.perf_counter() - merging))
+        found.append((between - before, time.perf_counter() - between))
     encoding, merging = np.min(found[1:], axis=0)
     print(
         f"{len(tiles)} tiles, {pieces:,} pieces: encode {encoding:.3f} s, merge {merging:.3f} s, "
@@ -57,41 +59,39 @@ def in_memory():
     )
 
 
-def from_store(side, folder):
-    """`side` x `side` tiles, each a copy of one of four; seconds and peak of merging the store."""
-    size = side * (SIDE - OVERLAP) + OVERLAP
-    plan = plan_tiles((size, size), SIDE, OVERLAP)
-    path = Path(folder) / f"{len(plan)}.tiles"
-    if not path.exists():
-        fill(path, size, plan)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    slide = Slide((size, size), plan=plan, store=path)
-    start = time.perf_counter()
-    slide.merge()
-    seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(
-        f"{len(plan)} tiles: {seconds:.1f} s, peak {peak / 2**20:.2f} GB, "
-        f"{before / 2**20:.2f} GB before; {slide.report}"
-    )
+def from_store(rows, columns, folder):
+    """Seconds and peak of merging a store of so many tiles, in a process of its own."""
+    shape = [n * (SIDE - OVERLAP) + OVERLAP for n in (rows, columns)]
+    plan = plan_tiles(shape, SIDE, OVERLAP)
+    path = Path(folder) / f"{rows}x{columns}.tiles"
+    fill(path, shape, plan)
+    code = f"""
+import resource, time
+from postseg import Slide
+start = time.perf_counter()
+slide = Slide({shape}, store={str(path)!r})
+slide.merge()
+seconds = time.perf_counter() - start
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+print(f"{len(plan)} tiles: {{seconds:.1f}} s, peak {{peak:.2f}} GB; {{slide.report}}")
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    shutil.rmtree(path)
 
 
-def fill(path, size, plan):
-    """Whole tissue would not fit in memory: bands of it are made, one row of tiles at a time."""
+def fill(path, shape, plan):
+    """Tissue of a few tiles is repeated over the slide, which would not fit in memory."""
     rng = np.random.default_rng(0)
-    slide = Slide((size, size), plan=plan, store=path)
-    quarter = image(SIDE * 2, seed=1)
+    slide = Slide(shape, plan=plan, store=path)
+    period = image(SIDE * 2, seed=1)
     for top, left, *_ in plan:
-        # the same tissue everywhere by its place in the slide, with a period
-        rows = (np.arange(top, top + SIDE) + rng.integers(0, THERE)) % quarter.shape[0]
-        columns = (np.arange(left, left + SIDE) + rng.integers(0, THERE)) % quarter.shape[1]
-        slide.add(quarter[np.ix_(rows, columns)], (top, left))
+        rows = (np.arange(top, top + SIDE) + rng.integers(0, THERE)) % period.shape[0]
+        columns = (np.arange(left, left + SIDE) + rng.integers(0, THERE)) % period.shape[1]
+        slide.add(period[np.ix_(rows, columns)], (top, left))
 
 
 if __name__ == "__main__":
     if len(sys.argv) == 1:
         in_memory()
     else:
-        from_store(int(sys.argv[1]), sys.argv[2])
-        if "--keep" not in sys.argv:
-            shutil.rmtree(Path(sys.argv[2]) / f"{int(sys.argv[1]) ** 2}.tiles")
+        from_store(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

@@ -43,8 +43,12 @@ def assert_same(one, other):
 
 
 def files(folder):
-    """All files; empty folders may be left by processes that were killed as they made them."""
-    return {name: content for name, content in snapshot(folder).items() if content is not None}
+    """All files with something in them.
+
+    Not an empty folder, nor an empty lock in it: they are of a process that was killed before it
+    wrote whose they are, and so nobody may clear them.
+    """
+    return {name: content for name, content in snapshot(folder).items() if content}
 
 
 # ---- what is written is what is read
@@ -113,6 +117,16 @@ def test_other_names_are_left_alone(store):
     assert {name: files(store.folder)[name] for name in names} == before
 
 
+def test_it_is_on_the_disk_before_it_has_its_name(store, monkeypatch):
+    """Else a cut of the power may leave the name of a file without content."""
+    events = []
+    link, sync = os.link, os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (sync(file), events.append("on the disk")))
+    monkeypatch.setattr(os, "link", lambda *names: (events.append("named"), link(*names)))
+    store.add(tile())
+    assert events == ["on the disk", "named"]
+
+
 # ---- again, and other content
 
 
@@ -165,7 +179,7 @@ def test_a_zarr_store_is_refused(tmp_path):
 
 
 SETTINGS = [
-    ({"shape": (160, 161)}, r"shape \[160, 160\], and not with shape \[160, 161\]\."),
+    ({"shape": (128, 129)}, r"shape \[128, 128\], and not with shape \[128, 129\]\."),
     ({"ids": "shared"}, r"ids 'local', and not with ids 'shared'\."),
     ({"rim": 1, "ids": "shared"}, r"ids 'local', rim 0, and not with ids 'shared', rim 1\."),
 ]
@@ -356,6 +370,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 for tile in tiles()[{some}]:
     store.add(tile)
+sys.stdin.readline()  # it is for others to end it
 """
 
 
@@ -407,7 +422,7 @@ def test_killed_at_any_time(tmp_path, undisturbed, moment):
     process = adding(tmp_path)
     store = opened(tmp_path / "tiles")
     begin(process)
-    awaited = chance.integers(0, 99)
+    awaited = chance.integers(0, 64)
     while len(store.rectangles()) < awaited:
         assert process.poll() is None
     time.sleep(chance.random() * 0.003)  # about as long as it takes to add one
@@ -418,12 +433,12 @@ def test_killed_at_any_time(tmp_path, undisturbed, moment):
     store = opened(tmp_path / "tiles")
     expected = {each.rectangle: each for each in tiles()}
     there = store.rectangles()
-    assert awaited <= len(there) < 100
+    assert len(there) >= awaited
     for rectangle in there:
         assert_same(store.read(rectangle), expected[rectangle])
     added = [store.add(each) for each in tiles()]
     assert added.count(False) == len(there)
-    assert files(store.folder) == {name: text for name, text in undisturbed.items() if text}
+    assert files(store.folder) == undisturbed
 
 
 def full():
