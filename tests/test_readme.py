@@ -5,10 +5,13 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from click.testing import CliRunner
 from spatialdata import get_extent
 
 import postseg
+from postseg.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -92,10 +95,27 @@ def test_placement(folder, capsys):
     assert not names_in(folder)
 
 
+def test_tiles(folder, capsys):
+    namespace = run_examples(".github/docs/tiles.md")
+    slide, plan = namespace["slide"], namespace["plan"]
+    assert f"# {namespace['again']}\n" in (ROOT / ".github/docs/tiles.md").read_text("utf-8")
+    assert capsys.readouterr().out.startswith("MergeReport(tiles=9, cells=")
+    assert set(namespace["seams"]["role"]) >= {"whole", "trimmed"}
+    # what was there before the kill is not segmented again
+    assert [len(namespace[name]) for name in ("before", "after")] == [5, 4]
+    assert sorted([*namespace["before"], *namespace["after"]]) == sorted(plan)
+    assert namespace["cells"].merge().same(slide.merge())
+    assert names_in(folder) == {"nuclei.tiles", "cluster.tiles"}
+    command = ["merge", "nuclei.tiles", "-o", "cells.csv", "--factor-rescale", "4", "--quiet"]
+    assert CliRunner().invoke(main, command).exit_code == 0
+    kept = pd.read_csv("cells.csv").query("label > 0")
+    assert len(kept) == len(namespace["shapes_model"])
+
+
 def test_all_examples_are_run_here():
     with_examples = [name for name in DOCUMENTS if "```python" in (ROOT / name).read_text("utf-8")]
     assert with_examples == [
-        f".github/docs/{name}.md" for name in ("extending", "placement", "slides")
+        f".github/docs/{name}.md" for name in ("extending", "placement", "slides", "tiles")
     ]
 
 

@@ -30,6 +30,11 @@ def out_of(count: int, total: int, noun: str = "regions") -> str:
     return f"{count:,} of {total:,} {noun}"
 
 
+def counted(count: int, noun: str) -> str:
+    """How many of something: ``1 tile``, ``1,234 tiles``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def percent(count: int, total: int) -> str:
     """A share in brackets, as it follows a count; nothing where there is nothing to share."""
     return f" ({100 * count / total:.1f}%)" if total else ""

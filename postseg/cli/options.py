@@ -119,7 +119,7 @@ def input_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--element",
             metavar="NAME",
-            help="Labels element of a .zarr INPUT, or array of an .npz.",
+            help="Labels element of a .zarr, or array of an .npz.",
         ),
         click.option(
             "--config",

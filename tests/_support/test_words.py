@@ -52,6 +52,7 @@ def test_names_in_titles_sentences_and_headings():
 def test_counts_and_shares():
     assert words.out_of(1234, 5678) == "1,234 of 5,678 regions"
     assert words.out_of(1, 2, "cells") == "1 of 2 cells"
+    assert [words.counted(n, "tile") for n in (0, 1, 1234)] == ["0 tiles", "1 tile", "1,234 tiles"]
     assert words.percent(1, 3) == " (33.3%)"
     assert words.percent(0, 0) == ""
 

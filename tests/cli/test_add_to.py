@@ -116,4 +116,4 @@ def test_no_output_lies_in_the_store(store, output):
 def test_without_any_output(store):
     result = invoke("user.zarr")
     assert result.exit_code == 2
-    assert "Missing option '-o' / '--output'. Or add to INPUT with --add-to." in result.stderr
+    assert "Missing option '-o' / '--output'. Or add to a store with --add-to." in result.stderr

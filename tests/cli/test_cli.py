@@ -483,7 +483,7 @@ def test_demo(folder, monkeypatch):
     assert calls == [("demo", True, False), ("there", False, True)]
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["demo"]])
+@pytest.mark.parametrize("command", [[], ["run"], ["merge"], ["demo"]])
 def test_help_imports_nothing_slow(command):
     script = "import sys; from postseg.cli.main import main; "
     script += f"main({[*command, '--help']}, standalone_mode=False)"

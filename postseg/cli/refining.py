@@ -1,0 +1,232 @@
+"""What a command makes of masks, wherever they come from: its options, their checks, the work."""
+
+import json
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from postseg._support.atomic import replacing
+from postseg._support.checks import check_name
+from postseg._support.words import out_of, seconds
+from postseg.cli.options import (
+    given_thresholds,
+    known_pixel_size,
+    read_config,
+    threshold_options,
+)
+from postseg.cli.places import check_addition, check_places, check_suffix
+from postseg.cli.terminal import step
+from postseg.files.export import FORMATS, format_of
+from postseg.files.reference import file_of, read_reference
+
+if TYPE_CHECKING:
+    from postseg.processor import PostSegmentation
+
+_PATH = click.Path(path_type=Path)
+
+output_option = click.option(
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    type=_PATH,
+    metavar="OUT",
+    help="Store or file to write, see above; may be repeated. Required without --add-to.",
+)
+
+
+def refining_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that `Refinement` takes, but for those of outputs and of what is read."""
+    for option in (
+        threshold_options,
+        click.option(
+            "--report", "summary", type=_PATH, metavar="JSON", help="Filter report as plain data."
+        ),
+        click.option(
+            "--debug-image", type=_PATH, metavar="PNG", help="Picture of kept and rejected regions."
+        ),
+        click.option("--quiet", is_flag=True, help="Print nothing but warnings and errors."),
+        click.option("--overwrite", is_flag=True, help="Replace outputs that exist."),
+        click.option(
+            "--no-enlarge",
+            is_flag=True,
+            help="Keep the labels at the resolution of the label image.",
+        ),
+        click.option(
+            "--reference",
+            metavar="ELEMENT|TIFF",
+            help="The microscope image: an element of the store that labels are read from or added "
+            "to, SLIDE.zarr/images/NAME of another, or a TIFF. Cells are stretched over it, and "
+            "put where it lies; a TIFF tells no place. Default: the labels element that is read.",
+        ),
+        click.option(
+            "--image-shape",
+            nargs=2,
+            type=click.IntRange(min=1),
+            default=None,
+            metavar="ROWS COLUMNS",
+            help="Stretch the labels over an image of this shape, in place of a whole factor.",
+        ),
+        click.option(
+            "--origin",
+            nargs=2,
+            type=float,
+            default=None,
+            metavar="ROW COLUMN",
+            help="Where the label image lies in a larger slide, in its pixels.",
+        ),
+        click.option(
+            "--label-name",
+            default="labels",
+            metavar="NAME",
+            show_default=True,
+            help="Name of the labels element, from which <name>_shapes and <name>_table follow.",
+        ),
+        click.option(
+            "--factor-rescale",
+            type=click.IntRange(min=0),
+            default=1,
+            metavar="N",
+            show_default=True,
+            help="How many times smaller the label image is than the microscope image.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+class Refinement:
+    """What is asked for on a command line; all of it is checked before any mask is read.
+
+    Parameters
+    ----------
+    ctx : click.Context
+        Of the command.
+    inputs : iterable of Path or None
+        What masks and their places are read from: no output may take its place.
+    home : Path
+        Where `reference` looks for an element by its name.
+    add_to : Path or None
+        SpatialData store to add to.
+    **options
+        The values of `output_option` and `refining_options`, of ``--config`` and ``--pixel-size``.
+    """
+
+    def __init__(
+        self,
+        ctx: click.Context,
+        inputs: Iterable[Path | None],
+        home: Path,
+        add_to: Path | None,
+        *,
+        outputs: tuple[Path, ...],
+        config: Path | None,
+        pixel_size: float | Path | None,
+        factor_rescale: int,
+        label_name: str,
+        origin: tuple[float, float] | None,
+        image_shape: tuple[int, int] | None,
+        reference: str | None,
+        no_enlarge: bool,
+        overwrite: bool,
+        quiet: bool,
+        debug_image: Path | None,
+        summary: Path | None,
+        **thresholds: float | str | None,
+    ) -> None:
+        self._began = time.perf_counter()
+        if not outputs and add_to is None:
+            raise click.MissingParameter(
+                "Or add to a store with --add-to.",
+                ctx,
+                next(param for param in ctx.command.params if param.name == "outputs"),
+            )
+        filter_config = read_config(config).replace(**given_thresholds(ctx, thresholds))
+        check_name(label_name, "label_name")
+        for output in outputs:
+            _check_format(output)
+        check_suffix(debug_image, "--debug-image", ".png")
+        check_suffix(summary, "--report", ".json")
+        check_places(
+            [*inputs, add_to, config, pixel_size, file_of(reference, home) if reference else None],
+            [*outputs, debug_image, summary],
+            overwrite,
+        )
+        microns = known_pixel_size(pixel_size)
+        if microns is None:
+            filter_config.in_pixels(None)  # without areas in um2, or it is said before the work
+        if add_to:
+            check_addition(add_to, label_name)
+        if debug_image:
+            import postseg.show.figures  # noqa: F401  without matplotlib this says how to install it
+        self.quiet = quiet
+        self.factor = factor_rescale
+        self._outputs, self._overwrite, self._summary = outputs, overwrite, summary
+        self._add_to, self._no_enlarge = add_to, no_enlarge
+        self._reference, self._home = reference, home
+        self._settings: dict[str, Any] = {
+            "factor_rescale": factor_rescale,
+            "label_name": label_name,
+            "origin": origin,
+            "image_shape": image_shape,
+            "pixel_size": microns,
+            "filter_config": filter_config,
+            "verbose": not quiet,
+            "save_debug": debug_image or False,
+        }
+
+    def of(self, masks: Any) -> "PostSegmentation":
+        """Take the masks, and open what they are placed by."""
+        from postseg.processor import PostSegmentation
+
+        reference = read_reference(self._reference, self._home) if self._reference else None
+        post = PostSegmentation(masks, reference=reference, **self._settings)
+        if self._add_to and not post.lies_in_global:
+            from postseg.elements import build
+
+            note = build.unrelated(
+                build.open_store(self._add_to, ("images", "labels", "points", "shapes"))
+            )
+            if note:
+                warnings.warn(note, stacklevel=1)
+        return post
+
+    def write(self, post: "PostSegmentation") -> None:
+        """Filter and outline, and write what was asked for."""
+        with step("Filtering and outlining", self.quiet):
+            post.process_masks_to_shapes()
+            found = post.filter_report
+            assert found is not None  # the filter has run
+        if self._no_enlarge:
+            post.process_labels(enlarge=False)
+        for output in self._outputs:
+            with step(f"Writing {output}", self.quiet):
+                post.export(output, self._overwrite)
+        listing = [f"{output}: {FORMATS[format_of(output)].text}" for output in self._outputs]
+        if self._add_to:
+            with step(f"Adding to {self._add_to}", self.quiet):
+                from postseg.elements.adding import add_to_store
+
+                made = post.to_spatialdata()
+                add_to_store(self._add_to, made.labels, made.shapes, made.tables)
+            listing.append(f"{self._add_to}: added {', '.join(post.element_names)}")
+        if self._summary:
+            with replacing(self._summary, self._overwrite) as part:
+                part.write_text(json.dumps(found.to_dict(), indent=2) + "\n")
+        if not self.quiet:
+            lines = "".join(f"\n  {line}" for line in listing)
+            click.echo(
+                f"\nWrote {out_of(found.passed, found.total)} "
+                f"in {seconds(time.perf_counter() - self._began)}:{lines}"
+            )
+
+
+def _check_format(path: Path) -> None:
+    try:
+        format_of(path)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="'--output'") from error
