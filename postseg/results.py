@@ -13,7 +13,7 @@ from postseg.filtering.run import FilterRun, Measured
 from postseg.geometry.placement import Reference
 from postseg.raster.label_image import LabelImage, is_lazy
 from postseg.raster.runs import Runs
-from postseg.tiles.merging import Merged
+from postseg.tiles.merged import Merged
 
 if TYPE_CHECKING:
     import geopandas as gpd

@@ -17,9 +17,10 @@ from postseg.cli.options import RunCommand, input_options
 from postseg.cli.origins import origins_by_name, origins_by_table
 from postseg.cli.refining import Refinement, output_option, refining_options
 from postseg.cli.terminal import step
+from postseg.tiles.store import is_stored, settings_of
 
 if TYPE_CHECKING:
-    from postseg.tiles.merging import MergeReport
+    from postseg.tiles.merged import MergeReport
     from postseg.tiles.slide import Ids, Slide
 
 _PATH = click.Path(path_type=Path)
@@ -131,19 +132,8 @@ def merge(
     assert found is not None  # it is merged
     _warn_of_gaps(slide, found)
     if not refinement.quiet:
-        click.echo(f"{merge_in_words(found)}\n")
+        click.echo(f"{found}\n")
     refinement.write(post)
-
-
-def merge_in_words(found: MergeReport) -> str:
-    """What a merge did, in a line; without what did not happen."""
-    parts = [counted(found.cells, "cell")]
-    parts += [f"{found.joined:,} joined at seams"] * bool(found.joined)
-    parts += [f"{found.trimmed:,} trimmed"] * bool(found.trimmed)
-    fates = {"beaten": found.beaten, "disowned": found.disowned}
-    out = ", ".join(f"{count:,} {fate}" for fate, count in fates.items() if count)
-    parts += [f"{sum(fates.values()):,} left out ({out})"] * bool(out)
-    return f"Merged {counted(found.tiles, 'tile')}: {', '.join(parts)}"
 
 
 def _check_there(tiles: tuple[Path, ...]) -> None:
@@ -153,6 +143,11 @@ def _check_there(tiles: tuple[Path, ...]) -> None:
         raise FileNotFoundError(
             f"{listing(map(str, missing), 3)} {'does' if len(missing) == 1 else 'do'} not exist. "
             "Give all tiles of the slide, as files."
+        )
+    stored = next(filter(is_stored, tiles), None)
+    if stored:
+        raise ValueError(
+            f"{stored} is a tile that a Slide stored. Give the folder, {stored.parent}."
         )
     folder = next((tile for tile in tiles if tile.is_dir() and not is_store(tile)), None)
     if folder and len(tiles) > 1:
@@ -165,9 +160,8 @@ def _check_there(tiles: tuple[Path, ...]) -> None:
 def _stored(folder: Path, shape: tuple[int, int] | None, ids: Ids | None, rim: int | None) -> Slide:
     """Open a store of tiles, which refuses what is given and is not as in it."""
     from postseg.tiles.slide import Slide
-    from postseg.tiles.stored import settings_of
 
-    known = settings_of(folder)
+    known: Any = settings_of(folder)
     return Slide(
         shape or known.shape,
         store=folder,

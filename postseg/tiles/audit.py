@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from postseg.raster.runs import Runs
-from postseg.tiles.merging import Merged, cut_by_gaps
+from postseg.tiles.merged import Merged, cut_by_gaps
 from postseg.tiles.plan import gaps
 
 COLUMNS = ("tile", "tile_label", "n_tiles", "role", "cut")

@@ -1,4 +1,4 @@
-"""Tiles merged to one slide: one shape per cell, and where each came from."""
+"""Tiles merged to one slide: one shape per cell."""
 
 from __future__ import annotations
 
@@ -7,99 +7,17 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from postseg._kernels import tiles as kernels
 from postseg._support.threads import in_threads, spread
 from postseg.raster.grouped import Grouped
 from postseg.raster.runs import Runs
 from postseg.tiles.groups import Groups, find_groups
-from postseg.tiles.pieces import FAR, Cover, Pieces, cover, find_pieces
-from postseg.tiles.plan import gaps
+from postseg.tiles.merged import FATES, JOINED, SINGLE, TRIMMED, WHOLE, Merged, merged, sources
+from postseg.tiles.pieces import FAR, Pieces, cover, find_pieces
 from postseg.tiles.tile import Rectangle, Tile
 from postseg.tiles.zones import Contacts, find_contacts
-
-SINGLE, WHOLE, JOINED, TRIMMED = range(4)
-ROLES = ("single", "whole", "joined", "trimmed")
-FATES = ("disowned", "beaten")
-
-
-class MergeReport(NamedTuple):
-    """What a merge did: counts.
-
-    Attributes
-    ----------
-    tiles, cells : int
-        How many tiles there were, and how many cells came out.
-    links : int
-        Pairs of pieces, as parts of cells in a tile are called, that were taken for one cell.
-    joined : int
-        Cells put together of several pieces, since no tile had them whole.
-    trimmed : int
-        Cells that lost pixels to a better one.
-    beaten : int
-        Cells left out, since better ones took most of their pixels.
-    disowned : int
-        Pieces left out, since the tile that sees their place best does not have them.
-    refused : int
-        Links not followed: they would have put a whole cell together with another of its tile.
-    cut : int
-        Cells cut by a gap between tiles.
-    """
-
-    tiles: int
-    cells: int
-    links: int = 0
-    joined: int = 0
-    trimmed: int = 0
-    beaten: int = 0
-    disowned: int = 0
-    refused: int = 0
-    cut: int = 0
-
-
-class Merged(NamedTuple):
-    """A slide.
-
-    Attributes
-    ----------
-    runs : Runs
-        With the cells' numbers for labels, 1..n in raster order; with shared ids their ids.
-    rectangles : tuple of Rectangle
-        The tiles, sorted.
-    sources : DataFrame
-        One row per piece of a cell: ``cell``, its label in `runs`; ``tile``, a position in
-        `rectangles`; ``tile_label``, its label there; ``role``, of the cell, a position in `ROLES`.
-        The piece that counts most comes first.
-    left_out : Grouped
-        What is in no cell, with what became of it, a position in `FATES`, as label.
-    report : MergeReport
-    empty_rim : int
-        How many pixels along the internal sides of tiles are background in all of them: that a
-        model leaves them empty is likely. Not of shared ids.
-    """
-
-    runs: Runs
-    rectangles: tuple[Rectangle, ...]
-    sources: pd.DataFrame
-    left_out: Grouped
-    report: MergeReport
-    empty_rim: int = 0
-
-    def in_words(self) -> pd.DataFrame:
-        """`sources` with the names of tiles and roles."""
-        names = [rectangle.name for rectangle in self.rectangles]
-        words = {
-            # plain text in any pandas: not every reader of a store knows its newer text columns
-            column: pd.Categorical.from_codes(
-                self.sources[column].to_numpy(), pd.Index(known, dtype=object)
-            )
-            for column, known in (("tile", names), ("role", ROLES))
-        }
-        return self.sources.assign(**words)
 
 
 def merge(tiles: Sequence[Tile], shape: tuple[int, int], ids: str, rim: int) -> Merged:
@@ -118,59 +36,9 @@ def merge(tiles: Sequence[Tile], shape: tuple[int, int], ids: str, rim: int) -> 
     contacts, shared = find_contacts(tiles, numbers, where, pieces)
     groups = find_groups(pieces, contacts, shared, where, rim)
     made = _make_shapes(tiles, numbers, pieces, contacts, groups)
-    merged = _assemble(tiles, numbers, pieces, groups, made, shape)
+    found = _assemble(tiles, numbers, pieces, groups, made, shape)
     nearest = int(pieces.room.min(initial=FAR))
-    return merged._replace(empty_rim=nearest if nearest < FAR else 0)
-
-
-def count_undecided(
-    tiles: Sequence[Tile],
-    shape: tuple[int, int],
-    ids: str,
-    rim: int,
-    missing: Sequence[Rectangle] | None,
-) -> int:
-    """How many cells may be others once more tiles have come, those left out among them.
-
-    Parameters
-    ----------
-    tiles, shape, ids, rim
-        As for `merge`.
-    missing : sequence of Rectangle or None
-        The tiles to come. None: not known, so that every cell that is cut may be another.
-    """
-    if not tiles:
-        return 0
-    tiles = sorted(tiles, key=lambda tile: tile.rectangle)
-    where = cover([tile.rectangle for tile in tiles], shape)
-    pieces, numbers = find_pieces(tiles, where, rim)
-    open_ones = ~pieces.whole if missing is None else _meets(pieces, where, missing)
-    if ids == "shared":
-        return int(np.unique(pieces.label[open_ones]).size)
-    contacts, shared = find_contacts(tiles, numbers, where, pieces)
-    groups = find_groups(pieces, contacts, shared, where, rim)
-    n = pieces.tile.size
-    joined = (contacts.pixels > 0) | (contacts.alike > 0)
-    one, other = (side[joined] for side in contacts[:2])
-    graph = coo_array((np.ones(one.size, bool), (one, other)), shape=(n, n))
-    _, together = connected_components(graph, directed=False)
-    open_ones = np.isin(together, together[open_ones])
-    cell = np.arange(n)
-    cell[groups.piece] = n + groups.of_piece
-    return int(np.unique(cell[open_ones]).size)
-
-
-def _meets(pieces: Pieces, where: Cover, missing: Sequence[Rectangle]) -> NDArray[np.bool_]:
-    """Which pieces touch a tile to come, or may."""
-    found = np.zeros(pieces.tile.size, bool)
-    sides = where.rectangles
-    for tile in np.array(missing, np.int64).reshape(-1, 4):
-        near = ((sides[:, :2] <= tile[2:]) & (sides[:, 2:] >= tile[:2])).all(axis=1)
-        for t in np.flatnonzero(near):
-            its = slice(pieces.offsets[t], pieces.offsets[t + 1])
-            box = pieces.box[its]
-            found[its] |= ((box[:, :2] <= tile[2:]) & (box[:, 2:] >= tile[:2])).all(axis=1)
-    return found
+    return found._replace(empty_rim=nearest if nearest < FAR else 0)
 
 
 def _merge_windows(tiles: Sequence[Tile], shape: tuple[int, int]) -> Merged:
@@ -190,10 +58,10 @@ def _merge_windows(tiles: Sequence[Tile], shape: tuple[int, int]) -> Merged:
     first = np.diff(cell, prepend=-1) != 0
     n_tiles = np.diff(np.append(np.flatnonzero(first), cell.size))
     role = np.repeat(np.where(n_tiles > 1, JOINED, SINGLE), n_tiles)
-    return _result(
+    return merged(
         Runs(row, start, stop, label, shape),
         tiles,
-        _sources(cell, tile, cell, role),
+        sources(cell, tile, cell, role),
         Grouped(np.zeros(1, np.int64), row[:0], row[:0], row[:0], label[:0]),
         joined=int((n_tiles > 1).sum()),
     )
@@ -335,11 +203,11 @@ def _assemble(
     )
     order = np.argsort(of_piece, kind="stable")
     piece = piece[order]
-    sources = _sources(of_piece[order], pieces.tile[piece], pieces.label[piece], roles[order])
-    return _result(
+    tile, label = pieces.tile[piece], pieces.label[piece]
+    return merged(
         runs,
         tiles,
-        sources,
+        sources(of_piece[order], tile, label, roles[order]),
         made.left_out,
         links=groups.links,
         joined=int(((role == JOINED) & (cell[n:] > 0)).sum()),
@@ -388,54 +256,6 @@ def _in_raster_order(
         lambda first, last: kernels.settle(first, last, offsets, found), offsets, "Merging tiles"
     )
     return found[0], found[1], found[2], found[3]
-
-
-def _result(
-    runs: Runs, tiles: Sequence[Tile], sources: pd.DataFrame, left_out: Grouped, **counts: int
-) -> Merged:
-    rectangles = tuple(tile.rectangle for tile in tiles)
-    cells = sources["cell"].to_numpy()
-    cut = cut_by_gaps(runs, runs.label, gaps(rectangles, runs.shape))
-    report = MergeReport(len(tiles), int((np.diff(cells, prepend=-1) != 0).sum()), **counts)
-    return Merged(runs, rectangles, sources, left_out, report._replace(cut=cut.size))
-
-
-def _sources(
-    cell: NDArray[np.integer],
-    tile: NDArray[np.int64],
-    label: NDArray[np.int64],
-    role: NDArray[np.int64],
-) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "cell": cell.astype(np.int64),
-            "tile": tile.astype(np.int32),
-            "tile_label": label,
-            "role": role.astype(np.int8),
-        }
-    )
-
-
-def cut_by_gaps(
-    runs: Runs, owner: NDArray[np.integer], gaps: Sequence[Rectangle]
-) -> NDArray[np.integer]:
-    """Which owners of runs have a pixel beside one that no tile covers, each once.
-
-    Parameters
-    ----------
-    runs : Runs
-        In raster order.
-    owner : (n_runs,) array
-        Of each run.
-    gaps : sequence of Rectangle
-        What tiles leave out of the slide.
-    """
-    found = [owner[:0]]
-    for top, left, bottom, right in gaps:
-        first, last = np.searchsorted(runs.row, [top - 1, bottom + 1])
-        start, stop = runs.start[first:last], runs.stop[first:last]
-        found.append(owner[first:last][(start <= right) & (stop >= left)])
-    return np.unique(np.concatenate(found))
 
 
 def _raster_order(row: NDArray[np.int32], start: NDArray[np.int32]) -> NDArray[np.int64]:

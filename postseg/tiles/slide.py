@@ -6,18 +6,21 @@ import threading
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
 from postseg._support.threads import in_threads
+from postseg._support.words import counted
 from postseg.raster.images import encode
 from postseg.raster.label_image import as_label_image
 from postseg.raster.runs import Runs
-from postseg.tiles.merging import Merged, MergeReport, count_undecided, merge
+from postseg.tiles.merged import Merged, MergeReport
+from postseg.tiles.merging import merge
 from postseg.tiles.plan import check_inside, check_origin, check_plan, check_slide_shape, gaps
-from postseg.tiles.store import TileStore
+from postseg.tiles.store import TileStore, settings_of
 from postseg.tiles.tile import Rectangle, Tile
+from postseg.tiles.undecided import count_undecided
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -105,6 +108,34 @@ class Slide:
             for rectangle in self.tiles:
                 self._check_planned(rectangle)
 
+    @classmethod
+    def open(
+        cls, store: str | PathLike[str], *, plan: Iterable[Sequence[int]] | None = None
+    ) -> Self:
+        """Open a store of tiles with the shape, ids and rim that they were added with.
+
+        Parameters
+        ----------
+        store : path
+            The folder.
+        plan : sequence of (int, int, int, int), optional
+            As for `Slide`; it is not in the store.
+
+        Returns
+        -------
+        Slide
+            With the tiles that are there.
+
+        Raises
+        ------
+        ValueError
+            When there are no tiles in it, or some that are not of the plan.
+        OSError
+            When it is no folder, or none of its files can be read.
+        """
+        known: Any = settings_of(store)
+        return cls(known.shape, store=store, plan=plan, ids=known.ids, rim=known.rim)
+
     def __repr__(self) -> str:
         here = len(self.tiles)
         count = f"{here} tiles" if self.plan is None else f"{here} of {len(self.plan)} tiles"
@@ -179,9 +210,9 @@ class Slide:
         ------
         TypeError, ValueError
             When it is no label image, does not lie in the slide or not on whole pixels, is not of
-            the plan, or when a tile of other content is there. Names the tile.
+            the plan, or when a tile of other content is in memory there. Names the tile.
         OSError
-            When the store cannot be written to.
+            When the store cannot be written to, or has another tile there (FileExistsError).
         """
         top, left = check_origin(origin, factor)
         try:
@@ -276,9 +307,9 @@ class Slide:
         if found.report.cut:
             first = gaps(found.rectangles, self.shape)[0]
             yield (
-                f"{found.report.cut:,} cells are cut by gaps between tiles, the first gap at "
+                f"{counted(found.report.cut, 'cell')} cut by gaps between tiles, the first gap at "
                 f"{first}. Add the tiles that are missing; where they are left out on purpose, "
-                "the threshold border says what becomes of such cells."
+                "border= says what becomes of such cells."
             )
 
     def _check_planned(self, rectangle: Rectangle) -> None:

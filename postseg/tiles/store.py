@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,18 +71,14 @@ class TileStore:
             raise NotADirectoryError(
                 f"{folder} is not a folder. Choose another name for the folder of the tiles."
             ) from None
-        for rectangle in self.rectangles():
-            with suppress(OSError):  # what is damaged is for `read` to tell
-                with self._opened(rectangle) as (_, header):
-                    pass
+        with suppress(OSError):  # what is damaged is for `read` to tell
+            for rectangle, header in _headers(self.folder):
                 self._check_settings(rectangle, header)
                 break
 
     def rectangles(self) -> list[Rectangle]:
         """Where the tiles lie that are there now, by the names of their files; sorted."""
-        found = filter(None, map(_NAME.fullmatch, os.listdir(self.folder)))
-        numbers = (map(int, match.groups()) for match in found)
-        return sorted(Rectangle(row, col, row + m, col + n) for row, col, m, n in numbers)
+        return _rectangles(self.folder)
 
     def add(self, tile: Tile, *, overwrite: bool = False) -> bool:
         """Write a tile, completely or not at all.
@@ -132,7 +128,7 @@ class TileStore:
         ValueError
             It is of another shape, ids or rim.
         """
-        with self._opened(rectangle) as (archive, header):
+        with _opened(self._path(rectangle), rectangle) as (archive, header):
             place = Rectangle(*header["rectangle"])
             if place != rectangle:
                 raise OSError(f"it is the tile of {place}")
@@ -144,7 +140,7 @@ class TileStore:
         return tile
 
     def _path(self, rectangle: Rectangle) -> Path:
-        return self.folder / f"{rectangle.name}.npz"
+        return _path(self.folder, rectangle)
 
     def _holds(self, tile: Tile, overwrite: bool) -> bool:
         """Whether this tile is there; any other content is an error, unless it may go."""
@@ -182,21 +178,6 @@ class TileStore:
                     np.lib.format.write_array(file, part.astype(smallest), allow_pickle=False)
         sync(path)  # a cut of the power would leave its name, and nothing or zeros in it
 
-    @contextmanager
-    def _opened(self, rectangle: Rectangle) -> Iterator[tuple[zipfile.ZipFile, dict[str, Any]]]:
-        """The file of a tile, and its header; errors in the block are told as of the file."""
-        path = self._path(rectangle)
-        try:
-            file = path.open("rb")
-        except FileNotFoundError:
-            raise FileNotFoundError(
-                f"{path} does not exist. Add the tile of {rectangle} first."
-            ) from None
-        advice = f"If it is damaged, delete it and add the tile of {rectangle} again."
-        # opened here, because zipfile leaves a damaged one open
-        with file, reading(path, advice), zipfile.ZipFile(file) as archive:
-            yield archive, _header(archive)
-
     def _check_settings(self, rectangle: Rectangle, header: dict[str, Any]) -> None:
         wrong = [name for name, value in self._settings.items() if header[name] != value]
         if wrong:
@@ -208,6 +189,78 @@ class TileStore:
                 f"{self._path(rectangle)} was added with {stored}, and not with {asked}. Open the "
                 "store with what its tiles have, or choose another folder."
             )
+
+
+class Settings(NamedTuple):
+    """What all tiles of a store have in common; see `TileStore`."""
+
+    shape: tuple[int, int]
+    ids: str
+    rim: int
+
+
+def settings_of(folder: str | os.PathLike[str]) -> Settings:
+    """Tell what the tiles of a store were added with, by the first one that can be read.
+
+    Raises
+    ------
+    ValueError
+        There are no tiles in it.
+    OSError
+        It is no folder, or none of them can be read.
+    """
+    for _, header in _headers(Path(folder)):
+        rows, columns = header["shape"]
+        return Settings((rows, columns), header["ids"], header["rim"])
+    raise ValueError(
+        f"{folder} holds no tiles that a Slide stored. Give the tiles as files, or another folder."
+    )
+
+
+def is_stored(path: Path) -> bool:
+    """Whether a file has the name of a tile in a store."""
+    return _NAME.fullmatch(path.name) is not None
+
+
+def _rectangles(folder: Path) -> list[Rectangle]:
+    found = filter(None, map(_NAME.fullmatch, os.listdir(folder)))
+    numbers = (map(int, match.groups()) for match in found)
+    return sorted(Rectangle(row, col, row + m, col + n) for row, col, m, n in numbers)
+
+
+def _headers(folder: Path) -> Iterator[tuple[Rectangle, dict[str, Any]]]:
+    """What tiles say of themselves, damaged ones left out; the error of one if all are."""
+    damaged, readable = None, False
+    for rectangle in _rectangles(folder):
+        try:
+            with _opened(_path(folder, rectangle), rectangle) as (_, header):
+                pass
+        except OSError as error:
+            damaged = error
+            continue
+        readable = True
+        yield rectangle, header
+    if damaged and not readable:
+        raise damaged
+
+
+def _path(folder: Path, rectangle: Rectangle) -> Path:
+    return folder / f"{rectangle.name}.npz"
+
+
+@contextmanager
+def _opened(path: Path, rectangle: Rectangle) -> Iterator[tuple[zipfile.ZipFile, dict[str, Any]]]:
+    """The file of a tile, and its header; errors in the block are told as of the file."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"{path} does not exist. Add the tile of {rectangle} first."
+        ) from None
+    advice = f"If it is damaged, delete it and add the tile of {rectangle} again."
+    # opened here, because zipfile leaves a damaged one open
+    with file, reading(path, advice), zipfile.ZipFile(file) as archive:
+        yield archive, _header(archive)
 
 
 def _header(archive: zipfile.ZipFile) -> dict[str, Any]:

@@ -17,8 +17,7 @@ from trees import snapshot
 
 from postseg import Slide, plan_tiles
 from postseg.cli.main import main
-from postseg.cli.merge import merge_in_words
-from postseg.tiles.merging import MergeReport
+from postseg.tiles.merged import MergeReport
 
 SHAPE = ("--shape", "90", "120")
 PLAN = plan_tiles((90, 120), (50, 47), overlap=10)
@@ -163,8 +162,7 @@ def test_a_folder_of_something_else():
     np.save("tiles/r0_c0.npy", IMAGE)
     message = fail("tiles", "-o", "cells.csv")
     assert message == (
-        "tiles is no folder of tiles that a Slide stored. Give the tiles themselves, such as "
-        "tiles/*.npy."
+        "tiles holds no tiles that a Slide stored. Give the tiles as files, or another folder."
     )
     assert fail("tiles", "tiles/r0_c0.npy", *SHAPE, "-o", "cells.csv").startswith(
         "tiles is a folder. Give the files in it"
@@ -374,13 +372,11 @@ def test_what_was_merged_is_told():
 
 def test_what_was_merged_in_words():
     report = MergeReport(16, 37801, joined=12, trimmed=3, beaten=2, disowned=3)
-    assert merge_in_words(report) == (
-        "Merged 16 tiles: 37,801 cells, 12 joined at seams, 3 trimmed, 5 left out (2 beaten, 3 "
-        "disowned)"
+    assert str(report) == (
+        "Merged 16 tiles: 37,801 cells, 12 joined at seams, 3 trimmed, 5 left out (3 disowned, 2 "
+        "beaten)"
     )
-    assert merge_in_words(MergeReport(1, 1, disowned=1)) == (
-        "Merged 1 tile: 1 cell, 1 left out (1 disowned)"
-    )
+    assert str(MergeReport(1, 1, disowned=1)) == ("Merged 1 tile: 1 cell, 1 left out (1 disowned)")
 
 
 @pytest.mark.filterwarnings("ignore:zarr v3 autosharding")

@@ -205,7 +205,7 @@ def test_a_model_that_leaves_the_rim_empty_is_told():
 def test_cells_that_gaps_cut_are_told_and_flagged():
     slide = Slide(SEEN.shape)
     slide.add(SEEN[:, :4], (0, 0))
-    with pytest.warns(UserWarning, match=r"1 cell is cut by gaps.*rows 0:7, columns 4:7"):
+    with pytest.warns(UserWarning, match=r"1 cell cut by gaps.*rows 0:7, columns 4:7"):
         slide.merge()
     assert slide.report.cut == 1
     with pytest.warns(UserWarning, match="cut by gaps"):
@@ -288,3 +288,16 @@ def test_a_plan_of_a_grid():
     plan = plan_tiles(SEEN.shape, 4, 1)
     assert len(plan) == 4
     assert_array_equal(image_of(slide_of(SEEN, plan).merge()), SEEN)
+
+
+def test_a_store_is_opened_as_it_was_made(tmp_path):
+    slide = slide_of(SEEN, HALVES, store=tmp_path / "a.tiles", ids="shared", rim=1)
+    again = Slide.open(tmp_path / "a.tiles", plan=HALVES)
+    assert repr(again) == repr(slide)
+    assert again.merge().same(slide.merge())
+    with pytest.raises(ValueError, match="no tiles that a Slide stored"):
+        Slide.open(tmp_path)
+    with pytest.raises(ValueError, match="not in the plan"):
+        Slide.open(tmp_path / "a.tiles", plan=[(0, 0, 7, 7)])
+    with pytest.raises(FileExistsError, match="holds another tile of rows 0:7, columns 0:4"):
+        again.add(SEEN[:, :4] * 0, (0, 0))
