@@ -266,7 +266,6 @@ def _path(regions: Grouped, view: View) -> tuple[NDArray[np.int64], NDArray[np.f
     last = np.zeros(len(vertices), bool)
     last[offsets[1:] - 1] = True
     steps = np.diff(vertices, axis=0, append=0)
-    steps[last] = 0
     length = np.hypot(*steps.T)
     before = np.cumsum(length) - length
     before -= np.repeat(before[offsets[:-1]], np.diff(offsets))
@@ -274,7 +273,8 @@ def _path(regions: Grouped, view: View) -> tuple[NDArray[np.int64], NDArray[np.f
     share = np.arange(finer) / finer
     points = vertices[~last, ::-1, None] + steps[~last, ::-1, None] * share
     along = before[~last, None] + length[~last, None] * share
-    return np.floor(points).astype(np.int64).swapaxes(1, 2).reshape(-1, 2), along.ravel()
+    # rounded, as what is left of other rings' lengths must not shift a dash
+    return np.floor(points).astype(np.int64).swapaxes(1, 2).reshape(-1, 2), along.ravel().round(6)
 
 
 def _stroke(pixels: Pixels, points: NDArray[np.int64], width: int, colour: str) -> None:

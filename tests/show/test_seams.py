@@ -9,7 +9,9 @@ from figures import faults, texts
 from page_samples import page_of, pictures_of, read, text
 
 from postseg import PostSegmentation
+from postseg.raster.grouped import Grouped
 from postseg.restoring import restore
+from postseg.show.figures import _flow
 from postseg.show.page.pictures import illustrate
 from postseg.show.pictures import filter_picture, set_scene, square, whole
 from postseg.show.seams import MARKS, find_seams, legend_of
@@ -139,6 +141,19 @@ def test_dots_are_shorter_than_dashes(pixels):
     assert share["cut"] < share["disowned"] < share["joined"] == 1
 
 
+def test_dashes_begin_anew_for_each_cell(scene):
+    rows, starts = np.arange(4, 11, dtype=np.int32), np.array([5, 17, 66], np.int32)
+    pieces = Grouped(
+        np.arange(4) * 7, np.tile(rows, 3), *(starts.repeat(7) + d for d in (0, 9)), np.ones(3, int)
+    )
+    seams = scene.seams._replace(marked={"disowned": pieces})
+    found = inked(filter_picture(scene._replace(seams=seams), whole((40, 100))).pixels, "disowned")
+    first, *others = (found[:, TIMES * (x - 1) : TIMES * (x + 10)] for x in starts)
+    assert first.sum() > 40
+    for other in others:
+        np.testing.assert_array_equal(other, first)
+
+
 def test_what_several_tiles_cover_is_tinted_and_what_none_covers_is_grey(pixels):
     column = 15 * TIMES  # a row without cells
     shade = pixels[column, [10 * TIMES, 55 * TIMES, 90 * TIMES]].astype(int)
@@ -225,6 +240,11 @@ def test_what_did_not_happen_is_not_in_the_legend():
 
 
 # ---- a closer look
+
+
+def test_a_long_legend_does_not_leave_the_closer_look_to_the_next_column():
+    legend, closer, histogram = _flow([324, 612, 300], 0, 0, 750, 750, 600)
+    assert legend[0] == closer[0] < histogram[0]
 
 
 def test_the_closer_look_is_where_most_happened(scene, post):
