@@ -113,7 +113,7 @@ def test_of_windows_of_one_image_the_cells_that_several_see_are_joined():
 
 
 @pytest.mark.parametrize("name", MARKS)
-def test_a_line_runs_around_what_is_marked_and_nowhere_else(pixels, scene, name):
+def test_a_line_runs_around_what_is_marked_and_nowhere_else(pixels, name):
     row, col = np.nonzero(inked(pixels, name))
     alike = [BOXES[other] for other in BOXES if MARKS[other].colour == MARKS[name].colour]
     near = np.zeros(row.size, bool)
