@@ -857,7 +857,7 @@ class PostSegmentation:
 
     # ---- showing what was filtered, and why; figures need the extra ``plot``
 
-    def plot_filter(self, image: Any = None) -> Figure:
+    def plot_filter(self, image: Any = None, seams: bool = False) -> Figure:
         """Draw the mask with rejected regions filled by reason, and a histogram per metric in use.
 
         Parameters
@@ -865,6 +865,9 @@ class PostSegmentation:
         image : (m H, m W) or (m H, m W, 3) array_like, optional
             The microscope image, grey or RGB, m times as large as the masks; dask and xarray too.
             Survivors are outlined on it.
+        seams : bool
+            Show too what a `Slide` did where its tiles meet: their sides, cells that were joined,
+            trimmed or cut, and what was left out.
 
         Returns
         -------
@@ -876,11 +879,11 @@ class PostSegmentation:
         RuntimeError
             Before a filter run.
         ValueError
-            When the image does not fit the masks.
+            When the image does not fit the masks; for `seams` of masks that are no `Slide`.
         """
         from postseg.show import figures
 
-        run, scene = self._scene(image)
+        run, scene = self._scene(image, seams)
         return figures.draw_filter(scene, run.regions, run.report.config)
 
     def plot_sweep(self, field: str, image: Any = None) -> Figure:
@@ -949,6 +952,7 @@ class PostSegmentation:
         title: str | None = None,
         source: str = "",
         overwrite: bool = False,
+        seams: bool = False,
     ) -> None:
         """Write all of it as one page for a browser: pictures, thresholds, table of the rejected.
 
@@ -964,6 +968,8 @@ class PostSegmentation:
             Where the label image came from.
         overwrite : bool
             Replace an existing file, once the new one is complete.
+        seams : bool
+            As for `plot_filter`: in a section of its own.
 
         Raises
         ------
@@ -972,12 +978,13 @@ class PostSegmentation:
         RuntimeError
             Before a filter run.
         ValueError
-            When the image does not fit the masks, or one of them is read from there.
+            When the image does not fit the masks, or one of them is read from there; for `seams`
+            of masks that are no `Slide`.
         """
         check_target(path, overwrite, inputs=self._sources(image))
         from postseg.show.page import pictures, render
 
-        run, scene = self._scene(image)
+        run, scene = self._scene(image, seams)
         sweeps = (self._sweep(run, field) for field in swept(run.report.config))
         shown = pictures.illustrate(scene, run.regions, run.report, sweeps)
         text = render.render(
@@ -1183,12 +1190,22 @@ class PostSegmentation:
             )
         return self._measure(self._held.input)
 
-    def _scene(self, image: Any) -> tuple[FilterRun, Scene]:
+    def _scene(self, image: Any, seams: bool = False) -> tuple[FilterRun, Scene]:
         """The last filter run, and what pictures of it show."""
         from postseg.show.pictures import set_scene
+        from postseg.show.seams import find_seams
 
-        run = self._last_run()
-        return run, set_scene(run.measured.runs, run.regions, image)
+        run, tiles = self._last_run(), self._held.tiles
+        scene = set_scene(run.measured.runs, run.regions, image)
+        if not seams:
+            return run, scene
+        if tiles is None or run.measured is not self._held.measured:
+            raise ValueError(
+                "seams=True, but the masks that were filtered are no Slide, so their tiles are not "
+                "known: assign a Slide to masks and run process_masks_to_shapes(), or leave seams "
+                "out. A store and merged runs keep no tiles."
+            )
+        return run, scene._replace(seams=find_seams(run.measured.runs, run.regions, tiles))
 
     def _last_run(self) -> FilterRun:
         if self._held.last is not None:

@@ -95,16 +95,34 @@ def outline_polygons(
     return rings.regions.label, geometry, rings.shift
 
 
-def _measure_rings(runs: Runs, scale: tuple[float, float], mirrored: bool) -> _Rings:
-    down, across = map(float, scale)
-    regions = components(runs).regions
+def outline_rings(regions: Grouped) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Outline connected regions as `outline_polygons` does; they may share pixels.
+
+    Returns
+    -------
+    offsets : (n + 1,) int64 array
+        Ring k, which is closed, has the vertices ``offsets[k]:offsets[k + 1]``.
+    vertices : (n_vertices, 2) array
+        As (x, y), pixel centres at integers.
+    """
+    offsets = np.concatenate(([0], np.cumsum(_outline_lengths(regions) + 1)))
+    return offsets, _Rings(regions, offsets, 1.0, 1.0, 0.0).trace(0, regions.label.size)
+
+
+def _outline_lengths(regions: Grouped) -> NDArray[np.int64]:
     length = np.empty(regions.label.size, np.int64)
 
     def measure_range(first: int, last: int) -> None:
         contours.outline_lengths(first, last, *regions[:4], length)
 
     spread(measure_range, regions.offsets, "Measuring outlines")
+    return length
 
+
+def _measure_rings(runs: Runs, scale: tuple[float, float], mirrored: bool) -> _Rings:
+    down, across = map(float, scale)
+    regions = components(runs).regions
+    length = _outline_lengths(regions)
     order = np.lexsort((-length, regions.label))
     _, position = np.unique(regions.label[order], return_index=True)
     chosen = order[position]

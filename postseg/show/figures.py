@@ -27,6 +27,7 @@ from postseg.show.charts import (
 )
 from postseg.show.paint import Pixels
 from postseg.show.pictures import Scene, filter_picture, set_scene, square, whole
+from postseg.show.seams import Seams
 from postseg.show.selection import choose_detail
 from postseg.show.sheet import GAP, TICKS, Sheet
 from postseg.show.view import View
@@ -112,9 +113,9 @@ def draw_filter(scene: Scene, regions: pd.DataFrame, config: FilterConfig) -> Fi
     axes = _add_map(sheet, picture.pixels, view, left, top)
 
     metrics = metrics_in_use(config)
-    closer = closer_look(regions, view)
+    closer = closer_look(regions, view, scene.seams)
     detail = None if closer is None else filter_picture(scene, closer).pixels
-    heights = [_LINE * len(picture.swatches) + GAP]
+    heights = [_LINE * (len(picture.swatches) + len(picture.seams)) + GAP]
     heights += [] if detail is None else [len(detail) + TICKS + 2 * GAP]
     heights += [3 * GAP + _HISTOGRAM + TICKS] * len(metrics)
     counts = {reason: int((regions["reason"] == reason).sum()) for reason in picture.swatches}
@@ -122,13 +123,18 @@ def draw_filter(scene: Scene, regions: pd.DataFrame, config: FilterConfig) -> Fi
         f"{human(reason) if reason else 'Kept'}: {count:,}{percent(count, total)}"
         for reason, count in counts.items()
     ]
+    key += [
+        f"{human(entry.name)}: {entry.n:,}" + (f" ({entry.note})" if entry.note else "")
+        for entry in picture.seams
+    ]
+    swatches = [*picture.swatches.values(), *(entry.swatch for entry in picture.seams)]
     indent = picture.swatches[""].shape[1] + GAP // 2
     longest = indent + max(sheet.width_of(text, NORMAL) for text in key)
     pitch = max(COLUMN + TICKS, longest) + 2 * GAP
     places = _flow(heights, left, top, width, height, pitch)
 
     key_left, key_top = places.pop(0)
-    for swatch, text in zip(picture.swatches.values(), key, strict=True):
+    for swatch, text in zip(swatches, key, strict=True):
         sheet.add_thumbnail(swatch, key_left, key_top, swatch.shape[1], swatch.shape[0])
         sheet.add_text(key_left + indent, key_top, text, NORMAL)
         key_top += _LINE
@@ -144,15 +150,19 @@ def draw_filter(scene: Scene, regions: pd.DataFrame, config: FilterConfig) -> Fi
     return sheet.finish()
 
 
-def closer_look(regions: pd.DataFrame, view: View) -> View | None:
-    """A part of a mask to be shown too, where regions are too small in the view of all of it."""
+def closer_look(regions: pd.DataFrame, view: View, seams: Seams | None = None) -> View | None:
+    """A part of a mask to be shown too, where regions are too small in the view of all of it.
+
+    Of `seams` a part where a merge did much.
+    """
     rows, cols = view
     if not len(regions):
         return None
     width = np.median(regions["area"]) ** 0.5
     if rows.take == 1 and width * rows.repeat >= _DETAIL_BELOW:
         return None
-    first_row, first_col, side = choose_detail(regions, (rows.length, cols.length))
+    marked = None if seams is None else seams.places()
+    first_row, first_col, side = choose_detail(regions, (rows.length, cols.length), marked)
     if 2 * side > min(rows.length, cols.length):
         return None
     return square(first_row, first_col, side, COLUMN)
@@ -202,7 +212,7 @@ def _flow(
             places.append((left + column * pitch, ends[column]))
             ends[column] += part
         return places
-    longest = max(1.15 * height, 900)
+    longest = max(1.15 * height, 900, sum(heights[:2]))  # a long legend does not stand alone
     column_left, at, places = left + width + GAP + TICKS, top, []
     for part in heights:
         if at + part > top + longest and at > top:

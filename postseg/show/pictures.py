@@ -20,6 +20,7 @@ from postseg.show.paint import (
     width_of_regions,
 )
 from postseg.show.palette import BEYOND, KEPT, OTHER, PALE, PLAIN, Style, styles_of
+from postseg.show.seams import Entry, Seams, draw_seams, legend_of
 from postseg.show.view import Axis, Tissue, View, as_tissue, sample_regions, sample_tissue
 
 _LONG_SIDE = 1350  # pixels of the picture
@@ -40,19 +41,23 @@ class Scene(NamedTuple):
         Colour and pattern of each reason that occurs, in the order of the tests.
     tissue : Tissue or None
         The microscope image to paint on.
+    seams : Seams or None
+        What a merge of tiles did, to be marked on pictures of the mask.
     """
 
     runs: Runs
     look: NDArray[np.int64]
     styles: dict[str, Style]
     tissue: Tissue | None
+    seams: Seams | None = None
 
 
 class FilterPicture(NamedTuple):
-    """A picture as 8-bit RGB, and how "" (kept) and each reason look in it."""
+    """A picture as 8-bit RGB, how "" (kept) and each reason look in it, and what else is drawn."""
 
     pixels: Pixels
     swatches: dict[str, Pixels]
+    seams: list[Entry]
 
 
 def set_scene(runs: Runs, regions: pd.DataFrame, image: Any = None) -> Scene:
@@ -117,6 +122,10 @@ def filter_picture(scene: Scene, view: View) -> FilterPicture:
     # touching rejected regions of one colour need a seam, or they look like one
     bold = np.where(rejected[shown], shown, rejected.size)
     pixels[edges_of(bold, 1) & (bold < rejected.size)] = 255
+    seams = []
+    if scene.seams is not None:
+        draw_seams(pixels, scene.seams, view, ~rejected[shown], width)
+        seams = legend_of(scene.seams, canvas.mean(axis=(0, 1)), width)
 
     looks = {"": [1] if outlined else [1, 2, 3]}
     looks |= {reason: [len(PALE) + k] for k, reason in enumerate(scene.styles, 1)}
@@ -124,7 +133,7 @@ def filter_picture(scene: Scene, view: View) -> FilterPicture:
     if outlined:  # the other half as in the charts
         half = swatches[""].shape[1] // 2
         swatches[""][3:-3, half:-3] = [*bytes.fromhex(KEPT)]
-    return FilterPicture(pixels, swatches)
+    return FilterPicture(pixels, swatches, seams)
 
 
 def crop_picture(scene: Scene, number: int, box: tuple[int, int, int, int], side: int) -> Pixels:

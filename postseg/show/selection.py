@@ -142,20 +142,40 @@ def _extent(regions: pd.DataFrame) -> NDArray[np.float64]:
     return extent if extent.size else np.ones(1)
 
 
-def choose_detail(regions: pd.DataFrame, shape: tuple[int, int]) -> tuple[int, int, int]:
+def choose_detail(
+    regions: pd.DataFrame, shape: tuple[int, int], marked: pd.DataFrame | None = None
+) -> tuple[int, int, int]:
     """Choose a square for a closer look: first row, first column and side, in mask pixels.
 
-    About ten cells across, where most reasons are to be seen, near the middle of the mask.
+    About ten cells across, where most reasons are to be seen, near the middle of the mask; or
+    where most is `marked`, of as many kinds as can be, that in its middle.
+
+    Parameters
+    ----------
+    regions : DataFrame
+        The audit table.
+    shape : (int, int)
+        Of the mask.
+    marked : DataFrame, optional
+        What is of interest beside reasons, with columns ``centroid_row``, ``centroid_col`` and
+        ``reason``, which is its kind.
     """
     side = int(min(*shape, max(32, _CELLS_ACROSS * 1.2 * np.median(_extent(regions)))))
     rows, cols = (ceil(length / side) for length in shape)
-    row = (regions["centroid_row"].to_numpy() // side).astype(int).clip(0, rows - 1)
-    col = (regions["centroid_col"].to_numpy() // side).astype(int).clip(0, cols - 1)
+    seen = regions if marked is None else marked
+    row = (seen["centroid_row"].to_numpy() // side).astype(int).clip(0, rows - 1)
+    col = (seen["centroid_col"].to_numpy() // side).astype(int).clip(0, cols - 1)
     tile = row * cols + col
-    kinds = pd.Series(regions["reason"].to_numpy()).groupby(tile).nunique()
+    by_tile = pd.Series(seen["reason"].to_numpy()).groupby(tile)
+    kinds = by_tile.nunique().astype(float)
+    if marked is not None:
+        kinds += by_tile.size() / (len(marked) + 1)
     best = kinds.index[kinds == kinds.max()].to_numpy() if len(kinds) else np.zeros(1, int)
     off_middle = np.hypot(best // cols - (rows - 1) / 2, best % cols - (cols - 1) / 2)
     chosen = int(best[off_middle.argmin()])
     first_row, first_col = chosen // cols * side, chosen % cols * side
+    if marked is not None:
+        middle = seen.loc[tile == chosen, ["centroid_row", "centroid_col"]].median()
+        first_row, first_col = (middle.to_numpy() - side / 2).astype(int).clip(0).tolist()
     # the last ones end where the mask does
     return min(first_row, shape[0] - side), min(first_col, shape[1] - side), side

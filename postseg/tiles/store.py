@@ -236,7 +236,7 @@ def _headers(folder: Path) -> Iterator[tuple[Rectangle, dict[str, Any]]]:
             with _opened(_path(folder, rectangle), rectangle) as (_, header):
                 pass
         except OSError as error:
-            damaged = error
+            damaged = damaged or error
             continue
         readable = True
         yield rectangle, header

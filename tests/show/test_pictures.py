@@ -147,7 +147,7 @@ def test_masks_with_one_pixel_or_no_region(shape, times, small):
     reasons = ["too_small"] if shape == (1, 1) else []
     image = None if times is None else np.full((shape[0] * times, shape[1] * times), 9)
     scene = scene_of(np.ones(shape, int) * len(reasons), reasons, image)
-    pixels, swatches = filter_picture(scene, whole(scene.runs.shape))
+    pixels, swatches, _ = filter_picture(scene, whole(scene.runs.shape))
     assert list(swatches) == ["", *reasons]
     assert 390 <= len(pixels) == pixels.shape[1] <= 400
     assert (pixels == pixels[0, 0]).all()

@@ -274,6 +274,11 @@ def test_the_closer_look_is_inside_the_mask_and_always_the_same(rows, cols, exte
     assert 0 <= row <= rows - side
     assert 0 <= col <= cols - side
     assert choose_detail(regions.copy(), (rows, cols)) == (row, col, side)
+    if extents:
+        row, col, same = choose_detail(regions, (rows, cols), regions)
+        assert same == side
+        assert 0 <= row <= rows - side
+        assert 0 <= col <= cols - side
 
 
 def test_a_closer_look_shows_the_regions_beyond_the_last_whole_tile():

@@ -212,7 +212,8 @@ def test_cells_that_gaps_cut_are_told_and_flagged():
         post = PostSegmentation(slide, filter_config=OFF, verbose=False)
     post.process_masks_to_shapes()
     assert post.regions["cut"].tolist() == [False, True, False]
-    post.refilter(border="drop")
+    with pytest.warns(UserWarning, match=r"Cut By Border 3 \(border\)"):
+        post.refilter(border="drop")
     assert post.regions["reason"].tolist() == ["cut_by_border"] * 3  # the others by the edge
 
 

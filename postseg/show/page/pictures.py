@@ -16,9 +16,16 @@ from postseg.filtering.sweep import Sweep
 from postseg.show.charts import draw_histogram, draw_survivors, metrics_in_use, to_svg, value_of
 from postseg.show.figures import closer_look
 from postseg.show.galleries import rule_of
-from postseg.show.page.render import Crop, GalleryPictures, Picture, Pictures, SweepPictures
+from postseg.show.page.render import (
+    Crop,
+    GalleryPictures,
+    Picture,
+    Pictures,
+    SeamPictures,
+    SweepPictures,
+)
 from postseg.show.paint import Pixels
-from postseg.show.pictures import Scene, crop_picture, filter_picture, frame, whole
+from postseg.show.pictures import FilterPicture, Scene, crop_picture, filter_picture, frame, whole
 from postseg.show.selection import BOX, Numbers, choose_gallery, choose_strip, crop_side
 from postseg.show.sheet import GAP, TICKS, Sheet
 
@@ -45,16 +52,11 @@ def illustrate(
     sweeps : iterable of Sweep
         One for each threshold to be shown.
     """
-    view = whole(scene.runs.shape)
-    pixels, swatches = filter_picture(scene, view)
-    closer = closer_look(regions, view)
-    detail = None
-    if closer is not None:
-        ends = (f"{axis.first:,} to {axis.first + axis.length:,}" for axis in closer)
-        place = "A closer look at the frame: rows {}, columns {}".format(*ends)
-        detail = _picture(scene, filter_picture(scene, closer).pixels, place)
-        pixels = frame(pixels, view, closer)
-    counts = f"{out_of(report.passed, report.total)} kept"
+    seams = None if scene.seams is None else _seams(scene, regions)
+    scene = scene._replace(seams=None)
+    overview, detail, shown = _overview(
+        scene, regions, f"The label image: {out_of(report.passed, report.total)} kept"
+    )
     histograms = []
     for metric in metrics_in_use(report.config):
         sheet = Sheet()
@@ -67,9 +69,9 @@ def illustrate(
         alt = f"Histogram of the {name_of(metric)}, kept and rejected regions stacked"
         histograms.append((metric, _chart(sheet, alt)))
     return Pictures(
-        overview=_picture(scene, pixels, f"The label image: {counts}"),
+        overview=overview,
         detail=detail,
-        swatches={reason: _png(swatch) for reason, swatch in swatches.items()},
+        swatches={reason: _png(swatch) for reason, swatch in shown.swatches.items()},
         histograms=histograms,
         sweeps=[_sweep(scene, regions, sweep) for sweep in sweeps],
         galleries=[
@@ -77,6 +79,32 @@ def illustrate(
             for reason, count in report.rejected.items()
             if count
         ],
+        seams=seams,
+    )
+
+
+def _overview(
+    scene: Scene, regions: pd.DataFrame, alt: str
+) -> tuple[Picture, Picture | None, FilterPicture]:
+    """The label image, a part of it closer where it is large, and the first as it was painted."""
+    view = whole(scene.runs.shape)
+    shown = filter_picture(scene, view)
+    closer = closer_look(regions, view, scene.seams)
+    if closer is None:
+        return _picture(scene, shown.pixels, alt), None, shown
+    ends = (f"{axis.first:,} to {axis.first + axis.length:,}" for axis in closer)
+    place = "A closer look at the frame: rows {}, columns {}".format(*ends)
+    detail = _picture(scene, filter_picture(scene, closer).pixels, place)
+    return _picture(scene, frame(shown.pixels, view, closer), alt), detail, shown
+
+
+def _seams(scene: Scene, regions: pd.DataFrame) -> SeamPictures:
+    overview, detail, shown = _overview(scene, regions, "")
+    counts = ", ".join(f"{entry.n:,} {entry.name}" for entry in shown.seams)
+    return SeamPictures(
+        overview._replace(alt=f"The label image and what the merge did: {counts}"),
+        detail,
+        [(_png(entry.swatch), entry) for entry in shown.seams],
     )
 
 

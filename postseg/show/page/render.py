@@ -17,6 +17,7 @@ from postseg.filtering.metrics import METRIC
 from postseg.filtering.report import FilterReport
 from postseg.filtering.run import why_nothing_passed
 from postseg.show.page.data import COLUMNS, audit_columns, pack, reason_rows
+from postseg.show.seams import Entry
 
 try:
     from jinja2 import Environment, StrictUndefined
@@ -91,6 +92,24 @@ class GalleryPictures(NamedTuple):
     note: str
 
 
+class SeamPictures(NamedTuple):
+    """What a merge of tiles did.
+
+    Attributes
+    ----------
+    overview : Picture
+        The label image with the sides of tiles, and lines around what the merge changed.
+    detail : Picture or None
+        A part of it at full resolution.
+    legend : list of (bytes, Entry)
+        Samples as PNG, and what they are.
+    """
+
+    overview: Picture
+    detail: Picture | None
+    legend: list[tuple[bytes, Entry]]
+
+
 class Pictures(NamedTuple):
     """All pictures of a page.
 
@@ -106,6 +125,8 @@ class Pictures(NamedTuple):
         By metric.
     sweeps : list of SweepPictures
     galleries : list of GalleryPictures
+    seams : SeamPictures or None
+        Where they are asked for.
     """
 
     overview: Picture
@@ -114,6 +135,7 @@ class Pictures(NamedTuple):
     histograms: list[tuple[str, Picture]]
     sweeps: list[SweepPictures]
     galleries: list[GalleryPictures]
+    seams: SeamPictures | None = None
 
 
 def render(
