@@ -99,13 +99,13 @@ def test_tiles(folder, capsys):
     namespace = run_examples(".github/docs/tiles.md")
     slide, plan = namespace["slide"], namespace["plan"]
     assert f"# {namespace['again']}\n" in (ROOT / ".github/docs/tiles.md").read_text("utf-8")
-    assert capsys.readouterr().out.startswith("MergeReport(tiles=9, cells=")
+    assert capsys.readouterr().out.startswith("Merged 9 tiles: ")
     assert set(namespace["seams"]["role"]) >= {"whole", "trimmed"}
     # what was there before the kill is not segmented again
     assert [len(namespace[name]) for name in ("before", "after")] == [5, 4]
     assert sorted([*namespace["before"], *namespace["after"]]) == sorted(plan)
     assert namespace["cells"].merge().same(slide.merge())
-    assert names_in(folder) == {"nuclei.tiles", "cluster.tiles"}
+    assert names_in(folder) == {"nuclei.tiles", "cluster.tiles", "frozen.json"}
     command = ["merge", "nuclei.tiles", "-o", "cells.csv", "--factor-rescale", "4", "--quiet"]
     assert CliRunner().invoke(main, command).exit_code == 0
     kept = pd.read_csv("cells.csv").query("label > 0")
