@@ -141,7 +141,10 @@ def paint(first, last, row, start, stop, value, top, left, out):
 
 @compiled
 def first_stopping_after(stop, low, high, column):
-    """Index of the first run of ``low:high`` whose stop exceeds `column`, or `high`."""
+    """Index of the first run of ``low:high`` whose stop exceeds `column`, or `high`.
+
+    Or the first whose row exceeds a row.
+    """
     while low < high:
         middle = (low + high) // 2
         if stop[middle] > column:

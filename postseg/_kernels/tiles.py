@@ -15,18 +15,16 @@ KEPT, TRIMMED, BEATEN = 0, 1, 2  # what `place` makes of a shape
 @kernel
 def clip(row, start, stop, owner, top, left, bottom, right):
     """Row, start, stop and owner of the runs in a rectangle, cut at its sides."""
-    last = np.searchsorted(row, bottom)
+    last = first_stopping_after(row, 0, row.size, bottom - 1)
     found = np.empty((4, 1024), np.int32)
     n = 0
-    i = np.searchsorted(row, top)
+    i = first_stopping_after(row, 0, row.size, top - 1)
     while i < last:
-        end = i + np.searchsorted(row[i:last], row[i], "right")
+        end = first_stopping_after(row, i, last, row[i])
         j = first_stopping_after(stop, i, end, left)
         while j < end and start[j] < right:
             if n == found.shape[1]:
-                more = np.empty((4, 2 * n), np.int32)
-                more[:, :n] = found
-                found = more
+                found = _twice(found)
             found[0, n] = row[j]
             found[1, n] = max(start[j], left)
             found[2, n] = min(stop[j], right)
@@ -35,6 +33,16 @@ def clip(row, start, stop, owner, top, left, bottom, right):
             j += 1
         i = end
     return found[0, :n], found[1, :n], found[2, :n], found[3, :n]
+
+
+@compiled
+def _twice(found):
+    """The same (4, n) with space for as many again."""
+    more = np.empty((4, 2 * found.shape[1]), found.dtype)
+    for part in range(4):
+        for i in range(found.shape[1]):
+            more[part, i] = found[part, i]
+    return more
 
 
 @kernel
@@ -110,15 +118,14 @@ def compare(one, other, whole, area, alike_enough):
                     k = found[3, k]
                 if k < 0:
                     if m == found.shape[1]:
-                        more = np.empty((4, 2 * m), np.int64)
-                        more[:, :m] = found
-                        found = more
+                        found = _twice(found)
                     k = m
                     m += 1
                     found[0, k], found[1, k], found[2, k], found[3, k] = u, v, 0, first[u]
                     first[u] = k
                 found[2, k] += n
-        if (one[0][i], one[2][i]) < (other[0][j], other[2][j]):
+        rows = one[0][i] - other[0][j]
+        if rows < 0 or (rows == 0 and one[2][i] < other[2][j]):
             i += 1
         else:
             j += 1
@@ -148,15 +155,22 @@ def _sizes(runs, number, n_parts):
 @compiled
 def link_best(u, v, alike, n_u, n_v, alike_enough):
     """Set `alike` of parts that are not each other's best to 0; of equal ones the first is best."""
-    best, other_best = np.full(n_u, -1), np.full(n_v, -1)
-    for k in range(u.size):
-        for part, other, mine in ((u[k], v, best), (v[k], u, other_best)):
-            b = mine[part]
-            if b < 0 or (alike[k], -other[k]) > (alike[b], -other[b]):
-                mine[part] = k
+    best = _best(u, v, alike, n_u)
+    other_best = _best(v, u, alike, n_v)
     for k in range(u.size):
         if best[u[k]] != k or other_best[v[k]] != k or alike[k] < alike_enough:
             alike[k] = 0
+
+
+@compiled
+def _best(part, other, alike, n):
+    """Of each part 0..n - 1 the pair with the most alike one, of equal ones the first."""
+    best = np.full(n, -1)
+    for k in range(part.size):
+        b = best[part[k]]
+        if b < 0 or alike[k] > alike[b] or (alike[k] == alike[b] and other[k] < other[b]):
+            best[part[k]] = k
+    return best
 
 
 @kernel
@@ -317,7 +331,9 @@ def _without(runs, others):
     j = 0
     for i in range(runs.shape[1]):
         row, start, stop = runs[0, i], runs[1, i], runs[2, i]
-        while j < others.shape[1] and (others[0, j], others[2, j]) <= (row, start):
+        while j < others.shape[1] and (
+            others[0, j] < row or (others[0, j] == row and others[2, j] <= start)
+        ):
             j += 1
         k = j  # the next run of ours may meet the same one
         while k < others.shape[1] and others[0, k] == row and others[1, k] < stop:
@@ -329,7 +345,7 @@ def _without(runs, others):
         if start < stop:
             left[0, n], left[1, n], left[2, n] = row, start, stop
             n += 1
-    return left[:, :n]
+    return _some(left, 0, n)
 
 
 @compiled
@@ -347,8 +363,17 @@ def _largest(runs):
     size = np.zeros(n_parts + 1, np.int64)
     for i in range(runs.shape[1]):
         size[number[i]] += runs[2, i] - runs[1, i]
-    best = np.argmax(size)
-    return runs[:, number == best], size[best]
+    best = 0
+    for k in range(1, n_parts + 1):
+        if size[k] > size[best]:
+            best = k
+    part = np.empty_like(runs)
+    n = 0
+    for i in range(runs.shape[1]):
+        if number[i] == best:
+            part[0, n], part[1, n], part[2, n] = runs[0, i], runs[1, i], runs[2, i]
+            n += 1
+    return part, n, size[best]
 
 
 @kernel
@@ -379,24 +404,34 @@ def place(offsets, runs, before, better):
     placed = np.zeros(n + 1, np.int64)
     left = np.empty((3, runs.shape[1] + 16), np.int32)
     for k in range(n):
-        shape = runs[:, offsets[k] : offsets[k + 1]].copy()
-        area = _pixels(shape)
-        rest = shape
+        rest = _some(runs, offsets[k], offsets[k + 1])
+        area = _pixels(rest)
         for i in range(before[k], before[k + 1]):
             j = better[i]
-            rest = _without(rest, left[:, placed[j] : placed[j + 1]])
+            rest = _without(rest, _some(left, placed[j], placed[j + 1]))
+        n_runs = rest.shape[1]
         if _pixels(rest) < area:
-            part, size = _largest(rest)
+            rest, n_runs, size = _largest(rest)
             outcome[k] = TRIMMED if 2 * size >= area else BEATEN
-            rest = part if 2 * size >= area else part[:, :0].copy()
-        end = placed[k] + rest.shape[1]
+            n_runs = n_runs if 2 * size >= area else 0
+        end = placed[k] + n_runs
         if end > left.shape[1]:
-            more = np.empty((3, 2 * end), np.int32)
-            more[:, : placed[k]] = left[:, : placed[k]]
-            left = more
-        left[:, placed[k] : end] = rest
+            left = _some(left, 0, placed[k], 2 * end)
+        for i in range(n_runs):
+            for part in range(3):
+                left[part, placed[k] + i] = rest[part, i]
         placed[k + 1] = end
-    return placed, left[:, : placed[n]], outcome
+    return placed, _some(left, 0, placed[n]), outcome
+
+
+@compiled
+def _some(runs, first, last, space=0):
+    """A copy of the runs ``first:last`` (3, n), with space for so many at least."""
+    found = np.empty((3, max(space, last - first)), np.int32)
+    for i in range(first, last):
+        for part in range(3):
+            found[part, i - first] = runs[part, i]
+    return found
 
 
 @kernel
