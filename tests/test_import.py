@@ -72,9 +72,12 @@ def test_all_public_names_are_there():
         "FilterConfig",
         "FilterReport",
         "PostSegmentation",
+        "Slide",
         "filter_cell_by_regionprops",
         "masks_to_polygons",
         "measure_regions",
+        "merge_tiles",
+        "plan_tiles",
         "read_label_image",
         "verify_store",
     ]
