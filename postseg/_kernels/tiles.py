@@ -37,9 +37,9 @@ def clip(row, start, stop, owner, top, left, bottom, right):
 
 @compiled
 def _twice(found):
-    """The same (4, n) with space for as many again."""
-    more = np.empty((4, 2 * found.shape[1]), found.dtype)
-    for part in range(4):
+    """The same (k, n) with space for as many again."""
+    more = np.empty((found.shape[0], 2 * found.shape[1]), found.dtype)
+    for part in range(found.shape[0]):
         for i in range(found.shape[1]):
             more[part, i] = found[part, i]
     return more
@@ -103,32 +103,30 @@ def compare(one, other, whole, area, alike_enough):
     other_number, n_other_parts = connect(*other)
     size, piece = _sizes(one, number, n_parts)
     other_size, other_piece = _sizes(other, other_number, n_other_parts)
-    # the pairs of each part are a list, from its first on
-    first = np.full(n_parts, -1)
-    found = np.empty((4, 64), np.int64)  # part, other part, pixels, next pair of the part
+    # what runs share, in raster order
+    shared = np.empty((3, number.size + other_number.size), np.int64)  # part, other part, pixels
     m = 0
     i = j = 0
     while i < number.size and j < other_number.size:
-        if one[0][i] == other[0][j]:
-            n = min(one[2][i], other[2][j]) - max(one[1][i], other[1][j])
-            if n > 0:
-                u, v = number[i] - 1, other_number[j] - 1
-                k = first[u]
-                while k >= 0 and found[1, k] != v:
-                    k = found[3, k]
-                if k < 0:
-                    if m == found.shape[1]:
-                        found = _twice(found)
-                    k = m
-                    m += 1
-                    found[0, k], found[1, k], found[2, k], found[3, k] = u, v, 0, first[u]
-                    first[u] = k
-                found[2, k] += n
         rows = one[0][i] - other[0][j]
+        n = min(one[2][i], other[2][j]) - max(one[1][i], other[1][j])
+        if rows == 0 and n > 0:
+            shared[0, m], shared[1, m], shared[2, m] = number[i] - 1, other_number[j] - 1, n
+            m += 1
         if rows < 0 or (rows == 0 and one[2][i] < other[2][j]):
             i += 1
         else:
             j += 1
+    # and what parts do
+    order = _by(shared[0], _by(shared[1], np.arange(m), n_other_parts), n_parts)
+    found = np.empty((3, m), np.int64)
+    m = 0
+    for k in order:
+        u, v, n = shared[0, k], shared[1, k], shared[2, k]
+        if m == 0 or found[0, m - 1] != u or found[1, m - 1] != v:
+            found[0, m], found[1, m], found[2, m] = u, v, 0
+            m += 1
+        found[2, m - 1] += n
     owner, other_owner = np.empty(m, np.int64), np.empty(m, np.int64)
     alike = np.empty(m)
     for k in range(m):
@@ -140,6 +138,21 @@ def compare(one, other, whole, area, alike_enough):
         owner[k], other_owner[k], alike[k] = a, b, n / (of_a + of_b - n)
     link_best(found[0, :m], found[1, :m], alike, n_parts, n_other_parts, alike_enough)
     return owner, other_owner, found[2, :m].copy(), alike
+
+
+@compiled
+def _by(key, order, n):
+    """Sort an order of things by their keys 0..n - 1; what is equal stays as it is."""
+    place = np.zeros(n + 1, np.int64)
+    for i in order:
+        place[key[i] + 1] += 1
+    for k in range(n):
+        place[k + 1] += place[k]
+    found = np.empty_like(order)
+    for i in order:
+        found[place[key[i]]] = i
+        place[key[i]] += 1
+    return found
 
 
 @compiled
@@ -271,30 +284,47 @@ def join(one, other, tile, whole):
     """
     n = tile.size
     parent = np.arange(n)
-    following = np.full(n, -1)  # the members of a group, from its root on
-    last = np.arange(n)
+    # the members of each group, and those of them that are whole, as lists
+    following, last = np.full(n, -1), np.arange(n)
+    next_whole, first_whole, last_whole = np.full(n, -1), np.full(n, -1), np.full(n, -1)
+    for i in range(n):
+        if whole[i]:
+            first_whole[i] = last_whole[i] = i
     refused = np.zeros(one.size, np.bool_)
     for i in range(one.size):
         a = root_of(parent, one[i])
         b = root_of(parent, other[i])
         if a == b:
             continue
-        x = a
-        while x >= 0 and not refused[i]:
-            y = b
-            while y >= 0:
-                if tile[x] == tile[y] and (whole[x] or whole[y]):
-                    refused[i] = True
-                    break
-                y = following[y]
-            x = following[x]
+        refused[i] = _meet(first_whole[a], next_whole, b, following, tile) or _meet(
+            first_whole[b], next_whole, a, following, tile
+        )
         if not refused[i]:
             parent[b] = a
             following[last[a]] = b
             last[a] = last[b]
+            if first_whole[a] < 0:
+                first_whole[a] = first_whole[b]
+            else:
+                next_whole[last_whole[a]] = first_whole[b]
+            if first_whole[b] >= 0:
+                last_whole[a] = last_whole[b]
     for i in range(n):
         parent[i] = root_of(parent, i)
     return parent, refused
+
+
+@compiled
+def _meet(one, after, other, after_other, tile):
+    """Whether two lists, each from a piece on, have pieces of one tile."""
+    while one >= 0:
+        y = other
+        while y >= 0:
+            if tile[one] == tile[y]:
+                return True
+            y = after_other[y]
+        one = after[one]
+    return False
 
 
 @kernel
@@ -346,6 +376,52 @@ def _without(runs, others):
             left[0, n], left[1, n], left[2, n] = row, start, stop
             n += 1
     return _some(left, 0, n)
+
+
+@compiled
+def _within(runs, offsets, chosen, top, bottom):
+    """Runs of the chosen shapes, which share no pixel, in rows `top` to `bottom`, in order."""
+    first = np.empty(chosen.size, np.int64)
+    last = np.empty(chosen.size, np.int64)
+    n = 0
+    for i in range(chosen.size):
+        low, high = offsets[chosen[i]], offsets[chosen[i] + 1]
+        first[i] = first_stopping_after(runs[0], low, high, top - 1)
+        last[i] = first_stopping_after(runs[0], first[i], high, bottom)
+        n += last[i] - first[i]
+    found = np.empty((3, n), np.int32)
+    n = 0
+    for i in range(chosen.size):
+        for j in range(first[i], last[i]):
+            for part in range(3):
+                found[part, n] = runs[part, j]
+            n += 1
+    return _in_order(found)
+
+
+@compiled
+def _in_order(runs):
+    """Runs (3, n) sorted by row and start: merged, from pairs on, to ever longer stretches."""
+    other = np.empty_like(runs)
+    n = runs.shape[1]
+    length = 1
+    while length < n:
+        for low in range(0, n, 2 * length):
+            middle, high = min(low + length, n), min(low + 2 * length, n)
+            i, j = low, middle
+            for k in range(low, high):
+                take = i < middle and (
+                    j >= high
+                    or runs[0, i] < runs[0, j]
+                    or (runs[0, i] == runs[0, j] and runs[1, i] <= runs[1, j])
+                )
+                at = i if take else j
+                i, j = (i + 1, j) if take else (i, j + 1)
+                for part in range(3):
+                    other[part, k] = runs[part, at]
+        runs, other = other, runs
+        length *= 2
+    return runs
 
 
 @compiled
@@ -406,9 +482,9 @@ def place(offsets, runs, before, better):
     for k in range(n):
         rest = _some(runs, offsets[k], offsets[k + 1])
         area = _pixels(rest)
-        for i in range(before[k], before[k + 1]):
-            j = better[i]
-            rest = _without(rest, _some(left, placed[j], placed[j + 1]))
+        if before[k] < before[k + 1]:
+            rivals = better[before[k] : before[k + 1]]
+            rest = _without(rest, _within(left, placed, rivals, rest[0, 0], rest[0, -1]))
         n_runs = rest.shape[1]
         if _pixels(rest) < area:
             rest, n_runs, size = _largest(rest)

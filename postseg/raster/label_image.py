@@ -52,6 +52,9 @@ def as_label_image(masks: Any) -> LabelImage:
     pillow = sys.modules.get("PIL.Image")
     if pillow is not None and isinstance(masks, pillow.Image):
         check_picture("masks", masks)
+    paint = getattr(masks, "label_image", None)
+    if callable(paint):
+        masks = paint()
     try:
         image = _array(without_xarray(masks))
     except ValueError as error:  # nested lists of unequal lengths
@@ -130,8 +133,7 @@ def _array(masks: Any) -> LabelImage:
         import dask.array as da
 
         return da.from_array(masks, chunks=masks.chunks)
-    paint = getattr(masks, "label_image", None)
-    return paint() if callable(paint) else np.asarray(masks)
+    return np.asarray(masks)
 
 
 def without_xarray(masks: Any) -> Any:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from postseg._kernels import runs as kernels
 from postseg.raster.grouped import Grouped
-from postseg.raster.label_image import as_block
+from postseg.raster.label_image import MAX_LABEL, as_block
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -77,9 +77,15 @@ def checked(runs: Runs) -> Runs:
         See `Runs.label_image`.
     """
     row, start, stop, label = (np.asarray(part) for part in runs[:4])
+    kinds = {part.dtype.kind for part in (row, start, stop, label) if part.size}
+    if kinds - {"i", "u"} or len({part.shape for part in (row, start, stop, label)}) > 1:
+        raise ValueError(
+            "masks are Runs whose row, start, stop and label are not all whole numbers, as many of "
+            "each: see postseg.raster.runs.Runs."
+        )
     height, width = runs.shape
     wrong = (row < 0) | (row >= height) | (start < 0) | (start >= stop) | (stop > width)
-    wrong |= label < 0
+    wrong |= (label < 0) | (label > MAX_LABEL)
     same_row = row[1:] == row[:-1]
     wrong[1:] |= (row[1:] < row[:-1]) | (same_row & (start[1:] < stop[:-1]))
     if wrong.any():
@@ -87,7 +93,7 @@ def checked(runs: Runs) -> Runs:
         raise ValueError(
             f"run {at} of the masks, row {row[at]}, columns {start[at]}:{stop[at]}, label "
             f"{label[at]}, is not in raster order, shares pixels with the one before, leaves the "
-            f"image of {height} x {width}, or has no positive label."
+            f"image of {height} x {width}, or has no label from 0 to 2^63 - 1."
         )
     return Runs(
         row.astype(np.int32, copy=False),

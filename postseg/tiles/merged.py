@@ -82,8 +82,8 @@ class Merged(NamedTuple):
         What is in no cell, with what became of it, a position in `FATES`, as label.
     report : MergeReport
     empty_rim : int
-        How many pixels along the internal sides of tiles are background in all of them: that a
-        model leaves them empty is likely. Not of shared ids.
+        How many pixels along the internal sides of tiles are background in all of them, if fewer
+        than a cell is wide: that a model leaves them empty is likely. Not of shared ids.
     """
 
     runs: Runs

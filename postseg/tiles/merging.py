@@ -38,7 +38,9 @@ def merge(tiles: Sequence[Tile], shape: tuple[int, int], ids: str, rim: int) -> 
     made = _make_shapes(tiles, numbers, pieces, contacts, groups)
     found = _assemble(tiles, numbers, pieces, groups, made, shape)
     nearest = int(pieces.room.min(initial=FAR))
-    return found._replace(empty_rim=nearest if nearest < FAR else 0)
+    # of a few cells none needs to be near a seam
+    is_rim = nearest <= np.sqrt(np.median(pieces.area)) if pieces.area.size else False
+    return found._replace(empty_rim=nearest if is_rim else 0)
 
 
 def _merge_windows(tiles: Sequence[Tile], shape: tuple[int, int]) -> Merged:
@@ -50,11 +52,15 @@ def _merge_windows(tiles: Sequence[Tile], shape: tuple[int, int]) -> Merged:
     )
     if clash >= 0:
         _refuse_clash(tiles, order, clash)
-    seen = [np.unique(tile.label) for tile in tiles]
-    cell = np.concatenate([np.empty(0, np.int64), *seen])
-    tile = np.repeat(np.arange(len(tiles)), [labels.size for labels in seen])
-    by_cell = np.argsort(cell, kind="stable")
-    cell, tile = cell[by_cell], tile[by_cell]
+    seen = [np.unique(tile.label, return_inverse=True) for tile in tiles]
+    pixels = [
+        np.bincount(which, tile.stop - tile.start)
+        for tile, (_, which) in zip(tiles, seen, strict=True)
+    ]
+    cell = np.concatenate([np.empty(0, np.int64), *(labels for labels, _ in seen)])
+    tile = np.repeat(np.arange(len(tiles)), [labels.size for labels, _ in seen])
+    order = np.lexsort((tile, -np.concatenate([np.empty(0), *pixels]), cell))
+    cell, tile = cell[order], tile[order]
     first = np.diff(cell, prepend=-1) != 0
     n_tiles = np.diff(np.append(np.flatnonzero(first), cell.size))
     role = np.repeat(np.where(n_tiles > 1, JOINED, SINGLE), n_tiles)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from postseg._support.checks import check_factor
 from postseg.raster.label_image import MAX_SIDE
 from postseg.tiles.tile import Rectangle
 
@@ -93,19 +94,20 @@ def check_slide_shape(shape: Any) -> tuple[int, int]:
     return rows, columns
 
 
-def check_origin(origin: Any, factor: int = 1) -> tuple[int, int]:
-    """Return the first row and column of a tile in mask pixels, two whole numbers from 0.
+def check_origin(origin: Any, factor: Any = 1) -> tuple[int, int]:
+    """Return the first row and column of a tile in mask pixels, two whole numbers.
 
     Parameters
     ----------
     origin
-        In pixels `factor` times smaller than those of the masks.
+        In pixels `factor` times smaller than those of the masks; 0 is 1.
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         For anything else, and where the factor does not divide it.
     """
+    factor = check_factor(factor) or 1
     try:
         row, column = _pair(origin)
     except (TypeError, ValueError):
@@ -158,6 +160,8 @@ def check_plan(plan: Iterable[Sequence[int]], shape: tuple[int, int]) -> list[Re
     ValueError
         When they are not; names the tile and the place.
     """
+    if not isinstance(plan, Iterable):
+        raise ValueError(f"plan is {plan!r:.100}; give a list of tiles, such as from plan_tiles().")
     found: dict[Rectangle, None] = {}
     for one in plan:
         try:

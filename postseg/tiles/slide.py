@@ -99,6 +99,7 @@ class Slide:
             )
         self.rim = int(rim)
         self.plan = None if plan is None else check_plan(plan, self.shape)
+        self._planned = frozenset(self.plan or ())
         self._kept: dict[Rectangle, Tile] = {}
         self._lock = threading.Lock()
         self._store: TileStore | None = None
@@ -139,12 +140,13 @@ class Slide:
     def __repr__(self) -> str:
         here = len(self.tiles)
         count = f"{here} tiles" if self.plan is None else f"{here} of {len(self.plan)} tiles"
-        place = "memory" if self._store is None else str(self._store.folder)
+        place = "memory" if self._store is None else self._store.folder.name
         height, width = self.shape
         return f"Slide {height} x {width}: {count} in {place}, ids {self.ids}, rim {self.rim}"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_lock"}
+        state = {name: value for name, value in vars(self).items() if name != "_lock"}
+        return {**state, "_kept": dict(self._kept)}  # a copy has its own
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _lock=threading.Lock())
@@ -313,7 +315,7 @@ class Slide:
             )
 
     def _check_planned(self, rectangle: Rectangle) -> None:
-        if self.plan is not None and rectangle not in set(self.plan):
+        if self.plan is not None and rectangle not in self._planned:
             near = min(self.plan, key=lambda tile: sum(abs(np.subtract(tile, rectangle))))
             raise ValueError(
                 f"the tile at {rectangle} is not in the plan; the one that is most like it is at "

@@ -56,7 +56,7 @@ class TileStore:
     def __init__(
         self, folder: str | os.PathLike[str], shape: tuple[int, int], ids: str, rim: int
     ) -> None:
-        self.folder = Path(folder)
+        self.folder = Path(os.path.abspath(folder))  # wherever the process goes
         self._settings = {"shape": [*map(int, shape)], "ids": ids, "rim": int(rim)}
         if is_store(self.folder):
             raise ValueError(f"{folder} is a Zarr store. Choose another folder for the tiles.")
@@ -68,8 +68,9 @@ class TileStore:
                 f"{folder} cannot be made: create the folder {self.folder.parent} first."
             ) from None
         except FileExistsError:
+            kind = "a link to nowhere" if self.folder.is_symlink() else "not a folder"
             raise NotADirectoryError(
-                f"{folder} is not a folder. Choose another name for the folder of the tiles."
+                f"{folder} is {kind}. Choose another name for the folder of the tiles."
             ) from None
         with suppress(OSError):  # what is damaged is for `read` to tell
             for rectangle, header in _headers(self.folder):
@@ -223,7 +224,13 @@ def is_stored(path: Path) -> bool:
 
 
 def _rectangles(folder: Path) -> list[Rectangle]:
-    found = filter(None, map(_NAME.fullmatch, os.listdir(folder)))
+    try:
+        names = os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(
+            f"there is no folder of tiles {folder}. Was it moved, or is it another one?"
+        ) from None
+    found = filter(None, map(_NAME.fullmatch, names))
     numbers = (map(int, match.groups()) for match in found)
     return sorted(Rectangle(row, col, row + m, col + n) for row, col, m, n in numbers)
 
@@ -257,6 +264,10 @@ def _opened(path: Path, rectangle: Rectangle) -> Iterator[tuple[zipfile.ZipFile,
         raise FileNotFoundError(
             f"{path} does not exist. Add the tile of {rectangle} first."
         ) from None
+    except IsADirectoryError:
+        raise IsADirectoryError(
+            f"{path} is a folder, and not the tile of {rectangle}. Move it elsewhere."
+        ) from None
     advice = f"If it is damaged, delete it and add the tile of {rectangle} again."
     # opened here, because zipfile leaves a damaged one open
     with file, reading(path, advice), zipfile.ZipFile(file) as archive:
@@ -267,6 +278,9 @@ def _header(archive: zipfile.ZipFile) -> dict[str, Any]:
     if _HEADER not in archive.namelist():
         raise OSError("it is not a tile that postseg wrote")
     header: dict[str, Any] = json.loads(archive.read(_HEADER))
+    missing = {"version", "rectangle", "shape", "ids", "rim", "digest"} - set(header)
+    if missing:
+        raise OSError(f"it does not tell its {min(missing)}")
     if header["version"] != _VERSION:
         raise OSError(
             f"it is in version {header['version']} of the format, and this postseg reads "

@@ -42,9 +42,8 @@ def count_undecided(
     contacts, shared = find_contacts(tiles, numbers, where, pieces)
     groups = find_groups(pieces, contacts, shared, where, rim)
     n = pieces.tile.size
-    joined = (contacts.pixels > 0) | (contacts.alike > 0)
-    one, other = (side[joined] for side in contacts[:2])
-    graph = coo_array((np.ones(one.size, bool), (one, other)), shape=(n, n))
+    # those that only touch across a seam too: a tile to come may see that they belong together
+    graph = coo_array((np.ones(contacts.one.size, bool), contacts[:2]), shape=(n, n))
     _, together = connected_components(graph, directed=False)
     open_ones = np.isin(together, together[open_ones])
     cell = np.arange(n)
