@@ -65,6 +65,7 @@ from postseg.raster.runs import Runs
 from postseg.raster.sources import files_behind
 from postseg.results import MADE, Held, Turn
 from postseg.tiles.audit import with_sources
+from postseg.tiles.merged import Merged
 from postseg.tiles.slide import Slide
 
 if TYPE_CHECKING:
@@ -323,8 +324,9 @@ class PostSegmentation:
         else:
             own, tiles = _place_of(masks), None
             if isinstance(masks, Slide):
-                tiles = masks.merged()
-                masks = tiles.runs
+                masks = masks.merged()
+            if isinstance(masks, Merged):
+                tiles, masks = masks, masks.runs
             masks = as_label_image(masks)
             check_values(masks)
             held = Held(read_only(masks), own, tiles=tiles, masks=masks)

@@ -142,7 +142,7 @@ def _check_there(tiles: tuple[Path, ...]) -> None:
     if missing:
         raise FileNotFoundError(
             f"{listing(map(str, missing), 3)} {'does' if len(missing) == 1 else 'do'} not exist. "
-            "Give all tiles of the slide, as files."
+            "Give all tiles of the slide, as files, or the one folder that a Slide stored them in."
         )
     stored = next(filter(is_stored, tiles), None)
     if stored:

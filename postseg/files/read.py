@@ -14,6 +14,7 @@ from postseg._support.reading import ACCEPTED, choose, reading
 from postseg.elements.pixels import read_labels_element
 from postseg.files.whole_files import check_png, check_whole, first_series
 from postseg.raster.label_image import LabelImage, check_picture, refuse_colour
+from postseg.tiles.store import is_stored
 
 
 def read_label_image(
@@ -97,6 +98,11 @@ def _read_npy(path: Path, element: None, allow_pickle: bool) -> np.ndarray:
 
 
 def _read_npz(path: Path, element: str | None, allow_pickle: bool) -> np.ndarray:
+    if is_stored(path):
+        raise ValueError(
+            f"{path} is one of the tiles that a Slide stored, and they are merged first: postseg "
+            f"merge {path.parent}, or Slide.open({str(path.parent)!r})."
+        )
     # opened here, because numpy leaves a damaged archive open
     with reading(path), path.open("rb") as raw, np.load(raw) as archive:
         headers = {}

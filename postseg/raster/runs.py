@@ -34,6 +34,9 @@ class Runs(NamedTuple):
     label: NDArray[np.integer[Any]]
     shape: tuple[int, int]
 
+    def __repr__(self) -> str:
+        return f"{self.row.size:,} runs of a label image of {self.shape[0]} x {self.shape[1]}"
+
     def without_background(self) -> Runs:
         """The runs whose label is not 0."""
         kept = self.label > 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,9 @@ from postseg.raster.grouped import Grouped
 from postseg.raster.runs import Runs
 from postseg.tiles.plan import gaps
 from postseg.tiles.tile import Rectangle, Tile
+
+if TYPE_CHECKING:
+    import dask.array as da
 
 SINGLE, WHOLE, JOINED, TRIMMED = range(4)
 ROLES = ("single", "whole", "joined", "trimmed")
@@ -84,6 +87,8 @@ class Merged(NamedTuple):
     empty_rim : int
         How many pixels along the internal sides of tiles are background in all of them, if fewer
         than a cell is wide: that a model leaves them empty is likely. Not of shared ids.
+    scattered : int
+        Of shared ids, how many that several tiles have are in parts that do not touch.
     """
 
     runs: Runs
@@ -92,6 +97,11 @@ class Merged(NamedTuple):
     left_out: Grouped
     report: MergeReport
     empty_rim: int = 0
+    scattered: int = 0
+
+    def label_image(self) -> da.Array:
+        """Paint the cells lazily; see `Runs.label_image`."""
+        return self.runs.label_image()
 
     def in_words(self) -> pd.DataFrame:
         """`sources` with the names of tiles and roles."""

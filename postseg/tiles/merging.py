@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from postseg._kernels import tiles as kernels
 from postseg._support.threads import in_threads, spread
 from postseg.raster.grouped import Grouped
-from postseg.raster.runs import Runs
+from postseg.raster.runs import Runs, components
 from postseg.tiles.groups import Groups, find_groups
 from postseg.tiles.merged import FATES, JOINED, SINGLE, TRIMMED, WHOLE, Merged, merged, sources
 from postseg.tiles.pieces import FAR, Pieces, cover, find_pieces
@@ -64,13 +64,17 @@ def _merge_windows(tiles: Sequence[Tile], shape: tuple[int, int]) -> Merged:
     first = np.diff(cell, prepend=-1) != 0
     n_tiles = np.diff(np.append(np.flatnonzero(first), cell.size))
     role = np.repeat(np.where(n_tiles > 1, JOINED, SINGLE), n_tiles)
-    return merged(
-        Runs(row, start, stop, label, shape),
+    runs = Runs(row, start, stop, label, shape)
+    found = merged(
+        runs,
         tiles,
         sources(cell, tile, cell, role),
         Grouped(np.zeros(1, np.int64), row[:0], row[:0], row[:0], label[:0]),
         joined=int((n_tiles > 1).sum()),
     )
+    of_regions = np.searchsorted(cell[first], components(runs).regions.label)
+    in_parts = np.bincount(of_regions, minlength=n_tiles.size) > 1
+    return found._replace(scattered=int((in_parts & (n_tiles > 1)).sum()))
 
 
 def _refuse_clash(tiles: Sequence[Tile], order: NDArray[np.int64], clash: int) -> None:

@@ -147,7 +147,8 @@ def check_inside(rectangle: Rectangle, shape: tuple[int, int]) -> Rectangle:
     if top < 0 or left < 0 or bottom > shape[0] or right > shape[1]:
         raise ValueError(
             f"the tile at row {top}, column {left} ({rectangle}) leaves the slide of {shape[0]} x "
-            f"{shape[1]} mask pixels. Crop what pads it, or give the slide's real shape."
+            f"{shape[1]} mask pixels. Is its origin (row, column), in mask pixels? Else crop what "
+            "pads it, or give the slide's real shape."
         )
     return rectangle
 

@@ -25,6 +25,7 @@ from postseg.tiles.undecided import count_undecided
 if TYPE_CHECKING:
     import dask.array as da
 
+_MANY = 10  # cells: fewer in several parts may be so
 Ids = Literal["local", "shared"]
 
 
@@ -106,8 +107,8 @@ class Slide:
         self._merged: Merged | None = None
         if store is not None:
             self._store = TileStore(store, self.shape, self.ids, self.rim)
-            for rectangle in self.tiles:
-                self._check_planned(rectangle)
+            for rectangle in self.tiles if self.plan is not None else ():
+                self._check_planned(rectangle, f"{store} has the tile at")
 
     @classmethod
     def open(
@@ -139,7 +140,7 @@ class Slide:
 
     def __repr__(self) -> str:
         here = len(self.tiles)
-        count = f"{here} tiles" if self.plan is None else f"{here} of {len(self.plan)} tiles"
+        count = counted(here, "tile") if self.plan is None else f"{here} of {len(self.plan)} tiles"
         place = "memory" if self._store is None else self._store.folder.name
         height, width = self.shape
         return f"Slide {height} x {width}: {count} in {place}, ids {self.ids}, rim {self.rim}"
@@ -254,7 +255,8 @@ class Slide:
         -------
         Runs
             Cells numbered 1..n in raster order of their first pixel; with shared ids, their ids.
-            `PostSegmentation` takes them for masks, and ``label_image()`` paints them.
+            ``label_image()`` paints them. For masks take the slide itself, or `merged`, which tell
+            where cells came from.
 
         Raises
         ------
@@ -267,7 +269,7 @@ class Slide:
         return self.merged(partial=partial).runs
 
     def merged(self, *, partial: bool = False) -> Merged:
-        """The same with all that is known of it: sources, counts, what was left out.
+        """The same with all that is known of it, for masks: sources, counts, what was left out.
 
         See `merge` for parameters and errors.
         """
@@ -275,7 +277,7 @@ class Slide:
         if missing:
             raise ValueError(
                 f"{len(missing):,} of the {len(self.plan or ()):,} tiles of the plan are missing, "
-                f"the first at {missing[0]}. Add them, or merge what is here with partial=True."
+                f"the first at {missing[0]}. Add them, or take what is here: merged(partial=True)."
             )
         here = self._read()
         if not here:
@@ -303,8 +305,14 @@ class Slide:
         empty = found.empty_rim
         if empty > self.rim:
             yield (
-                f"No tile has a cell within {empty} pixels of a seam. If the model leaves the rim "
-                f"of its tiles empty, give rim={empty}: cells that end there are cut."
+                f"No tile has a cell within {counted(empty, 'pixel')} of a seam. If the model "
+                f"leaves the rim of its tiles empty, give rim={empty}: cells that end there are "
+                "cut. If it drops cells that its tile cuts, tiles must overlap by more than a cell."
+            )
+        if found.scattered >= _MANY and 2 * found.scattered > found.report.joined:
+            yield (
+                f"{found.scattered:,} of the {found.report.joined:,} cells in several tiles are in "
+                "parts that do not touch. Where every tile numbers its own cells, give ids='local'."
             )
         if found.report.cut:
             first = gaps(found.rectangles, self.shape)[0]
@@ -314,12 +322,11 @@ class Slide:
                 "border= says what becomes of such cells."
             )
 
-    def _check_planned(self, rectangle: Rectangle) -> None:
+    def _check_planned(self, rectangle: Rectangle, what: str = "the tile at") -> None:
         if self.plan is not None and rectangle not in self._planned:
             near = min(self.plan, key=lambda tile: sum(abs(np.subtract(tile, rectangle))))
             raise ValueError(
-                f"the tile at {rectangle} is not in the plan; the one that is most like it is at "
-                f"{near}."
+                f"{what} {rectangle}, which is not in the plan; the one most like it is at {near}."
             )
 
 

@@ -214,7 +214,8 @@ def settings_of(folder: str | os.PathLike[str]) -> Settings:
         rows, columns = header["shape"]
         return Settings((rows, columns), header["ids"], header["rim"])
     raise ValueError(
-        f"{folder} holds no tiles that a Slide stored. Give the tiles as files, or another folder."
+        f"{folder} holds no tiles that a Slide stored. Is it another folder, or one of label "
+        f"images, {Path(folder) / '*.npy'}?"
     )
 
 

@@ -59,6 +59,20 @@ def in_memory():
     )
 
 
+def with_giants(size):
+    """Two tiles with a label for background, each of which meets all cells of the other."""
+    rows, columns = np.indices((size, size))
+    slide = Slide((size, size))
+    for shift, first, last in ((0, 0, size * 9 // 10), (1, size // 10, size)):
+        cells = ((rows + shift) % 12 >= 2) & ((columns + shift) % 12 >= 2)
+        image = np.where(cells, rows // 12 * (size // 12 + 1) + columns // 12 + 2, 1)
+        slide.add(image[first:last], (first, 0))
+    slide.merge()
+    before = time.perf_counter()
+    slide.merge()
+    print(f"giants, {size} x {size}: {time.perf_counter() - before:.2f} s; {slide.report}")
+
+
 def from_store(rows, columns, folder):
     """Seconds and peak of merging a store of so many tiles, in a process of its own."""
     shape = [n * (SIDE - OVERLAP) + OVERLAP for n in (rows, columns)]
@@ -74,7 +88,8 @@ slide = Slide({shape}, store={str(path)!r})
 slide.merge()
 seconds, cpu = time.perf_counter() - start, time.process_time()
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-print(f"{len(plan)} tiles: {{seconds:.1f}} s, {{cpu:.1f}} s of CPU, peak {{peak:.2f}} GB; {{slide.report}}")
+print(f"{len(plan)} tiles: {{seconds:.1f}} s, {{cpu:.1f}} s of CPU, peak {{peak:.2f}} GB")
+print(slide.report)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
     shutil.rmtree(path)
@@ -94,5 +109,7 @@ def fill(path, shape, plan):
 if __name__ == "__main__":
     if len(sys.argv) == 1:
         in_memory()
+        with_giants(1024)
+        with_giants(2048)
     else:
         from_store(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

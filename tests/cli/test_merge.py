@@ -151,10 +151,19 @@ def test_a_store_of_which_a_file_is_damaged():
     with open(f"run.tiles/{files[0]}", "wb") as file:
         file.write(b"PK nonsense")
     message = fail("run.tiles", "-o", "cells.csv")
-    assert message.startswith(f"run.tiles/{files[0]} cannot be read: ")
+    assert f"run.tiles/{files[0]} cannot be read: " in message
     for path in files:
         Path("run.tiles", path).write_bytes(b"")
-    assert fail("run.tiles", "-o", "cells.csv").startswith(f"run.tiles/{files[0]} cannot be read: ")
+    assert f"run.tiles/{files[0]} cannot be read: " in fail("run.tiles", "-o", "cells.csv")
+
+
+def test_names_with_numbers_of_tiles_instead_of_pixels():
+    for row in range(2):
+        for column in range(2):
+            np.save(f"r{row}_c{column}.npy", IMAGE[:20, :20])
+    tiles = sorted(str(path) for path in Path().glob("r*_c*.npy"))
+    message = fail(*tiles, *SHAPE, "-o", "cells.csv")
+    assert "rows 0 to 1 and columns 0 to 1: are these numbers of tiles?" in message
 
 
 def test_a_folder_of_something_else():
@@ -162,7 +171,8 @@ def test_a_folder_of_something_else():
     np.save("tiles/r0_c0.npy", IMAGE)
     message = fail("tiles", "-o", "cells.csv")
     assert message == (
-        "tiles holds no tiles that a Slide stored. Give the tiles as files, or another folder."
+        "tiles holds no tiles that a Slide stored. Is it another folder, or one of label "
+        "images, tiles/*.npy?"
     )
     assert fail("tiles", "tiles/r0_c0.npy", *SHAPE, "-o", "cells.csv").startswith(
         "tiles is a folder. Give the files in it"
@@ -282,7 +292,7 @@ def test_a_missing_file_is_told_before_any_is_read(monkeypatch):
     read = "postseg.files.read.read_label_image"
     monkeypatch.setattr(read, lambda *_, **__: pytest.fail("work was done"))
     message = fail(*tiles, "r9_c9.npy", *SHAPE, "-o", "cells.csv")
-    assert message == "r9_c9.npy does not exist. Give all tiles of the slide, as files."
+    assert message.startswith("r9_c9.npy does not exist. Give all tiles of the slide, as files")
 
 
 def test_a_tile_that_leaves_the_slide():

@@ -53,6 +53,16 @@ def test_runs_of_users_are_made_maximal():
     assert PostSegmentation(image).masks.shape == (3, 4)
 
 
+def test_runs_of_other_types_are_refused():
+    right = encode(IMAGE)
+    for wrong in (right.row.astype(float), right.row[1:], np.array(["0"] * 4)):
+        with pytest.raises(ValueError, match="not all whole numbers, as many of each"):
+            right._replace(row=wrong).label_image()
+    large = right._replace(label=np.full(4, 2**64 - 1, np.uint64))
+    with pytest.raises(ValueError, match=r"run 0 .* no label from 0 to"):
+        large.label_image()
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -1,5 +1,6 @@
 """`Slide`: tiles as they arrive, what is missing and undecided, and what users make of it."""
 
+import copy
 import pickle
 import warnings
 
@@ -149,7 +150,7 @@ def test_an_origin_in_the_image_is_divided_by_the_factor():
 
 def test_a_tile_that_is_not_planned():
     slide = Slide(SEEN.shape, plan=HALVES)
-    with pytest.raises(ValueError, match=r"rows 0:7, columns 0:5 is not in the plan.*columns 0:4"):
+    with pytest.raises(ValueError, match=r"columns 0:5, which is not in the plan.*columns 0:4"):
         slide.add(SEEN[:, :5], (0, 0))
 
 
@@ -183,6 +184,97 @@ def test_settings_that_are_none(settings, error):
         Slide(**{"shape": (5, 5), **settings})
 
 
+@pytest.mark.parametrize("factor", [2.5, -4, "4", None, np.nan])
+def test_a_factor_that_is_none(factor):
+    slide = Slide(SEEN.shape)
+    with pytest.raises((TypeError, ValueError), match="factor_rescale is"):
+        slide.add(SEEN, (0, 0), factor=factor)
+    assert slide.tiles == []
+
+
+def test_a_factor_of_another_type(tmp_path):
+    slide = Slide(SEEN.shape, store=tmp_path / "a.tiles")
+    slide.add(SEEN[:, 3:], (0, 6), factor=2.0)
+    slide.add(SEEN[:, :4], (0, np.int64(0)), factor=0)
+    assert slide.tiles == HALVES
+
+
+def test_a_store_stays_where_it_was_opened(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    slide = Slide(SEEN.shape, store="a.tiles")
+    (tmp_path / "sub" / "a.tiles").mkdir(parents=True)
+    monkeypatch.chdir("sub")
+    slide.add(SEEN, (0, 0))
+    assert len(list((tmp_path / "a.tiles").iterdir())) == 1
+    assert not list((tmp_path / "sub" / "a.tiles").iterdir())
+
+
+def test_a_seam_that_a_tile_to_come_sees_decides_nothing_yet():
+    """It may be seen there that the better one of two is none, and the other is joined then."""
+    plan = [(0, 0, 10, 20), (10, 0, 20, 20), (5, 0, 15, 7)]
+    above, below, between = (np.zeros(shape, int) for shape in ((10, 20), (10, 20), (10, 7)))
+    above[8:, :6], above[8:, 8:11] = 1, 2
+    below[:2, :11] = 1
+    between[3:5, :6], between[5:7] = 1, 1
+    slide = Slide((20, 20), plan=plan)
+    slide.add(above, (0, 0))
+    slide.add(below, (10, 0))
+    assert slide.merge(partial=True).label.max() == 2
+    assert slide.undecided == 2
+    slide.add(between, (5, 0))
+    assert slide.merge().label.max() == 1
+
+
+def test_shared_ids_that_are_not_shared_are_told():
+    image = np.zeros((80, 40), int)
+    for i in range(10):
+        image[8 * i : 8 * i + 4, 4:8], image[8 * i : 8 * i + 4, 24:28] = i + 1, 10 - i
+    slide = Slide(image.shape, ids="shared")
+    slide.add(image[:, :20], (0, 0))
+    slide.add(image[:, 20:], (0, 20))
+    with pytest.warns(UserWarning, match=r"10 of the 10 cells in several tiles .* ids='local'"):
+        slide.merge()
+
+
+def test_a_shared_cell_is_of_the_tile_with_most_of_it():
+    slide = Slide(SEEN.shape, ids="shared")
+    slide.add(SEEN[:, :3], (0, 0))
+    slide.add(SEEN[:, 2:], (0, 2))
+    slide.merge()
+    assert slide.sources.query("cell == 3")["tile"].tolist() == ["r0_c2_7x5", "r0_c0_7x3"]
+
+
+def test_a_few_cells_far_from_seams_are_no_rim():
+    image = np.zeros((200, 200), int)
+    image[40:50, 40:50] = 1
+    slide = Slide(image.shape)
+    slide.add(image[:, :100], (0, 0))
+    slide.add(image[:, 100:], (0, 100))
+    slide.merge()  # without a warning, which would be an error here
+
+
+def test_a_part_of_the_plan_may_be_looked_at():
+    slide = Slide(SEEN.shape, plan=HALVES)
+    slide.add(SEEN[:, :4], (0, 0))
+    with pytest.raises(ValueError, match="partial=True"):
+        PostSegmentation(slide)
+    post = PostSegmentation(slide.merged(partial=True), filter_config=OFF, verbose=False)
+    post.refilter()
+    assert post.regions["cut"].tolist() == [False, True, False]
+
+
+def test_a_copy_has_tiles_of_its_own():
+    slide = Slide(SEEN.shape)
+    other = copy.copy(slide)
+    other.add(SEEN, (0, 0))
+    assert slide.tiles == []
+
+
+def test_a_plan_that_is_no_list():
+    with pytest.raises(ValueError, match="plan is 5; give a list of tiles"):
+        Slide(SEEN.shape, plan=5)
+
+
 def test_nothing_to_merge():
     with pytest.raises(ValueError, match="no tiles"):
         Slide((5, 5)).merge()
@@ -194,7 +286,7 @@ def test_a_model_that_leaves_the_rim_empty_is_told():
     slide = Slide(image.shape)
     slide.add(tiles[0], (0, 0))
     slide.add(tiles[1], (0, 3))
-    with pytest.warns(UserWarning, match=r"within 1 pixels of a seam.*rim=1"):
+    with pytest.warns(UserWarning, match=r"within 1 pixel of a seam.*rim=1"):
         slide.merge()
     told = Slide(image.shape, rim=1)
     told.add(tiles[0], (0, 0))
