@@ -27,12 +27,11 @@ def origins_by_name(tiles: Iterable[Path]) -> dict[Path, _Origin]:
     """
     found = {tile: _origin_in(tile) for tile in tiles}
     rows, columns = (sorted(set(values)) for values in zip(*found.values(), strict=True))
-    if len(set(found.values())) > 1 and all(
-        each == list(range(len(each))) for each in (rows, columns)
-    ):
+    counted = all(side == list(range(len(side))) for side in (rows, columns))
+    if counted and len(set(found.values())) > 1:
         raise ValueError(
-            f"the names of the tiles tell rows 0 to {sides[0][-1]} and columns 0 to "
-            f"{sides[1][-1]}: are these numbers of tiles? Name each by the first row and column of its pixels, such as "
+            f"the names of the tiles tell rows 0 to {rows[-1]} and columns 0 to {columns[-1]}: are "
+            "these numbers of tiles? Name each by the first row and column of its pixels, such as "
             "tile_r2048_c0.npy, or list them in a table (--origins tiles.csv)."
         )
     return found
