@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from skimage.measure import find_contours
-from strategies import canvases, encodings, label_images, thresholds
+from strategies import canvases, encodings, label_images, share, thresholds
 
 from postseg import (
     FilterConfig,
@@ -42,7 +42,9 @@ SYMMETRIES = {
 
 def examples(count):
     """Time limits off: the first example compiles the kernels, and machines are shared."""
-    return settings(max_examples=count, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    return settings(
+        max_examples=share(count), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
 
 
 def quietly(function, *args, **kwargs):

@@ -89,7 +89,11 @@ def test_nowhere_to_keep_machine_code_is_no_error(monkeypatch):
 
 
 def test_the_package_runs_on_a_truncated_cache(tmp_path):
-    code = "import postseg; print(postseg.measure_regions([[1, 1]])['area'].item())"
+    code = (
+        "import numpy as np; from postseg.raster.images import encode; "
+        "from postseg.raster.runs import components; "
+        "print(components(encode(np.ones((1, 2), int))).regions.areas().item())"
+    )
     command = [sys.executable, "-W", "error", "-c", code]
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
 

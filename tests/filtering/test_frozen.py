@@ -8,7 +8,7 @@ import pytest
 from drawing import OFF, squares
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from strategies import canvases, thresholds
+from strategies import canvases, share, thresholds
 
 from postseg import FilterConfig, PostSegmentation, filter_cell_by_regionprops, measure_regions
 from postseg.filtering import quantities
@@ -115,7 +115,7 @@ FOLLOWING = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=share(200))
 @given(canvases(16), st.data())
 def test_any_part_of_the_regions_is_decided_as_on_all_of_them(canvas, data):
     table = measure_regions(canvas)
@@ -135,7 +135,7 @@ def test_any_part_of_the_regions_is_decided_as_on_all_of_them(canvas, data):
     pd.testing.assert_frame_equal(again, failed)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=share(300))
 @given(st.floats(0, allow_infinity=False))
 def test_any_float_is_read_as_it_was_written(area):
     quantity = quantities.of_pixels(area)

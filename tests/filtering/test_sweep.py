@@ -8,7 +8,7 @@ from figures import charts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from page_samples import ALL_ON, cells, filtered
-from strategies import canvases, thresholds
+from strategies import canvases, share, thresholds
 
 from postseg import FilterConfig, PostSegmentation, measure_regions, processor
 from postseg.filtering import criteria
@@ -193,7 +193,7 @@ def is_possible(field, value, config):
         return False
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=share(80))
 @given(canvases(16), st.data())
 def test_a_search_finds_what_filtering_keeps(canvas, data):
     table = measure_regions(canvas)

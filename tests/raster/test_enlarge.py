@@ -15,7 +15,7 @@ from numpy.testing import assert_array_equal
 from skimage.transform import resize
 from spatialdata.models import Labels2DModel
 from spatialdata.transformations import get_transformation
-from strategies import canvases, encodings
+from strategies import canvases, encodings, share
 
 from postseg import PostSegmentation
 from postseg.raster.enlarge import resize_lazily
@@ -102,7 +102,7 @@ def chunkings(length):
     return cuts.map(lambda cut: tuple(np.diff([0, *cut, length]).tolist()) if length > 1 else (1,))
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=share(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), kind=st.sampled_from(["in memory", "lazy", "painted", "computed"]))
 def test_any_shape_from_masks_of_any_kind_is_that_of_the_oracle(data, kind):
     dtypes = ["?", "u1", "i1", "u2", ">u2", "i4", ">i4"]
