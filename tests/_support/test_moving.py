@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import pytest
 from adding import NAMES, assert_same_files, elements, environment, names_in, opened, write_store
+from sampling import some
 from trees import snapshot
 from trouble import Trouble, copied
 
@@ -24,19 +25,24 @@ KINDS = {
     "image only": ("images",),
     "signed": (),
 }
+# each kind, and each list that a root can have, at least once; POSTSEG_EXAMPLES asks for all
+SOURCES = [
+    ("all", "consolidated"),
+    ("all", "plain"),
+    ("image only", "plain"),
+    ("image only", "consolidated"),
+    ("signed", "plain"),
+    ("signed", "consolidated"),
+]
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["consolidated", "plain"])
-def consolidated(request):
-    return request.param
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def source(request, consolidated, tmp_path_factory):
+@pytest.fixture(scope="module", params=some(SOURCES, 3), ids=" ".join)
+def source(request, tmp_path_factory):
     """A folder with the store of a user and one of what is added to it."""
     folder = tmp_path_factory.mktemp("source")
-    write_store(folder / "user.zarr", consolidated, KINDS[request.param])
-    if request.param == "signed":
+    kind, root = request.param
+    write_store(folder / "user.zarr", root == "consolidated", KINDS[kind])
+    if kind == "signed":
         ownership.mark(folder / "user.zarr")
     build.write_new(folder / "new", *elements())
     return folder

@@ -3,6 +3,7 @@
 import json
 import shutil
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import spatialdata as sd
 import zarr
 from click.testing import CliRunner
 from drawing import OFF, squares
+from light import light_tables
 from spatialdata.models import Image2DModel, PointsModel
 from spatialdata.transformations import Scale, set_transformation
 from trees import snapshot
@@ -26,6 +28,41 @@ MASKS = squares(12, 13, 2)
 
 def processed(name="cells"):
     return PostSegmentation(MASKS, 2, name, filter_config=OFF, verbose=False)
+
+
+@pytest.fixture(autouse=True)
+def light(request, monkeypatch):
+    """What a table holds is no matter here; one test has a whole one."""
+    if "whole" not in request.fixturenames:
+        light_tables(monkeypatch)
+
+
+@pytest.fixture
+def whole():
+    """For a test with whole tables."""
+
+
+@pytest.fixture(scope="module")
+def of_postseg(tmp_path_factory):
+    """A store to be copied, with a light table."""
+    path = tmp_path_factory.mktemp("of_postseg") / "s.zarr"
+    with pytest.MonkeyPatch.context() as patch:
+        light_tables(patch)
+        processed().write(path)
+    return path
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Where a store is to be."""
+    (tmp_path / "stores").mkdir()
+    return tmp_path / "stores" / "s.zarr"
+
+
+@pytest.fixture
+def stored(path, of_postseg):
+    """Where there is a store of postseg."""
+    return Path(shutil.copytree(of_postseg, path))
 
 
 def image():
@@ -66,13 +103,6 @@ def by_demo(path):
 
 
 ways = pytest.mark.parametrize("replace", [by_python, by_export, by_command, by_demo])
-
-
-@pytest.fixture
-def path(tmp_path, monkeypatch):
-    """Where a store is; work on one that must be refused fails."""
-    (tmp_path / "stores").mkdir()
-    return tmp_path / "stores" / "s.zarr"
 
 
 @pytest.fixture
@@ -161,12 +191,11 @@ def link_image(path):
         link_image,
     ],
 )
-def test_what_a_user_did_to_a_store_of_postseg_is_refused(path, edit):
-    processed().write(path)
-    assert_refused(path, edit(path))
+def test_what_a_user_did_to_a_store_of_postseg_is_refused(stored, edit):
+    assert_refused(stored, edit(stored))
 
 
-def test_the_mark_does_not_cover_what_is_written_with_it_elsewhere(path):
+def test_the_mark_does_not_cover_what_is_written_with_it_elsewhere(path, whole):
     """SpatialData copies attributes, and with them the mark."""
     processed().write(path)
     sdata = sd.read_zarr(path)
@@ -223,10 +252,9 @@ def test_what_only_looks_like_a_mark_is_none(path, mark):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"attributes": 3}', "\xff"])
-def test_a_damaged_root_is_refused(path, text):
-    processed().write(path)
-    (path / "zarr.json").write_text(text, encoding="latin-1")
-    assert_refused(path, ["labels/cells", "shapes/cells_shapes", "tables/cells_table"])
+def test_a_damaged_root_is_refused(stored, text):
+    (stored / "zarr.json").write_text(text, encoding="latin-1")
+    assert_refused(stored, ["labels/cells", "shapes/cells_shapes", "tables/cells_table"])
 
 
 def copy(path):
@@ -260,38 +288,35 @@ def test_a_store_of_postseg_is_replaced(path, replace):
 
 
 @pytest.mark.parametrize("edit", [copy, write_metadata, delete_table, look_at_it])
-def test_it_still_is_one_after(path, edit):
-    processed().write(path)
-    edit(path)
-    processed("new").write(path, overwrite=True)
-    assert set(sd.read_zarr(path).labels) == {"new"}
+def test_it_still_is_one_after(stored, edit):
+    edit(stored)
+    processed("new").write(stored, overwrite=True)
+    assert set(sd.read_zarr(stored).labels) == {"new"}
 
 
-def test_what_is_added_meanwhile_is_not_lost(path, monkeypatch):
-    processed().write(path)
+def test_what_is_added_meanwhile_is_not_lost(stored, monkeypatch):
     post, outline = processed("new"), PostSegmentation.process_masks_to_shapes
 
     def outlined(self):
         outline(self)
-        add_image(path)
+        add_image(stored)
 
     monkeypatch.setattr(PostSegmentation, "process_masks_to_shapes", outlined)
     with pytest.raises(FileExistsError, match=r"would lose .*images/he"):
-        post.write(path, overwrite=True)
-    assert [entry.name for entry in path.parent.iterdir()] == ["s.zarr"]
-    assert {"cells", "he"} <= {name for _, name, _ in sd.read_zarr(path).gen_elements()}
+        post.write(stored, overwrite=True)
+    assert [entry.name for entry in stored.parent.iterdir()] == ["s.zarr"]
+    assert {"cells", "he"} <= {name for _, name, _ in sd.read_zarr(stored).gen_elements()}
 
 
-def test_what_is_added_at_the_last_moment_is_not_lost(path, monkeypatch):
-    processed().write(path)
+def test_what_is_added_at_the_last_moment_is_not_lost(stored, monkeypatch):
     write = sd.SpatialData.write
 
     def written(self, *args, **kwargs):
         write(self, *args, **kwargs)
         monkeypatch.undo()
-        add_image(path)
+        add_image(stored)
 
     monkeypatch.setattr(sd.SpatialData, "write", written)
     with pytest.raises(FileExistsError, match=r"would lose .*images/he"):
-        processed("new").write(path, overwrite=True)
-    assert {"cells", "he"} <= {name for _, name, _ in sd.read_zarr(path).gen_elements()}
+        processed("new").write(stored, overwrite=True)
+    assert {"cells", "he"} <= {name for _, name, _ in sd.read_zarr(stored).gen_elements()}

@@ -9,6 +9,7 @@ import tifffile
 import xarray as xr
 import zarr
 from drawing import OFF, squares
+from light import light_tables
 from spatialdata.models import Labels2DModel
 from trees import snapshot
 
@@ -16,6 +17,12 @@ from postseg import PostSegmentation
 from postseg.raster.sources import files_behind
 
 MASKS = squares(12, 13, 2).astype(np.int32)
+
+
+@pytest.fixture(autouse=True)
+def light(monkeypatch):
+    """What a table holds is no matter here."""
+    light_tables(monkeypatch)
 
 
 @pytest.fixture

@@ -1,0 +1,19 @@
+"""Fewer cases of tests that take long, chosen by rule."""
+
+import os
+
+ALL = "POSTSEG_EXAMPLES" in os.environ
+
+
+def some(cases, n):
+    """Choose `n` of the cases, spread evenly with the first and the last; all in the full suite.
+
+    For parameters of a test whose cases walk the same code, and each of which is expensive. With
+    the environment variable ``POSTSEG_EXAMPLES``, whatever its value, all cases are run.
+    """
+    cases = list(cases)
+    if ALL or n >= len(cases):
+        return cases
+    if n == 1:
+        return cases[:1]
+    return [cases[i * (len(cases) - 1) // (n - 1)] for i in range(n)]
