@@ -17,3 +17,8 @@ def some(cases, n):
     if n == 1:
         return cases[:1]
     return [cases[i * (len(cases) - 1) // (n - 1)] for i in range(n)]
+
+
+def share(count):
+    """A third of so many examples that are drawn; all in the full suite."""
+    return count if ALL else count // 3

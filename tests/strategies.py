@@ -1,20 +1,12 @@
 """Hypothesis strategies: label images as segmentation models and users really leave them."""
 
-import os
-
 import numpy as np
 from hypothesis import strategies as st
 
-FULL = "POSTSEG_EXAMPLES" in os.environ  # all that there is to draw, however long it takes
 UNSIGNED = ["u1", "u2", "u4", "u8", ">u2", ">u4", ">u8"]
 SIGNED = ["i1", "i2", "i4", "i8", ">i2", ">i4", ">i8"]
 DTYPES = ["?", *UNSIGNED, *SIGNED]
 TOOLS = ["disc", "box", "frame", "ring", "diagonal", "checkers", "row", "column", "pixel"]
-
-
-def share(count):
-    """A third of so many examples, but all where POSTSEG_EXAMPLES is set."""
-    return count if FULL else count // 3
 
 
 @st.composite

@@ -8,8 +8,9 @@ import reference
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from sampling import share
 from skimage.measure import find_contours
-from strategies import canvases, encodings, label_images, share, thresholds
+from strategies import canvases, encodings, label_images, thresholds
 
 from postseg import (
     FilterConfig,

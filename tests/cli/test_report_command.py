@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from drawing import squares
 from PIL import Image
-from strategies import FULL
+from sampling import some
 
 from postseg import FilterConfig, PostSegmentation
 from postseg.cli.main import main
@@ -81,7 +81,7 @@ def test_a_store_with_other_thresholds(store):
     assert 'max_convexity_deficit = "none"' in page()  # as in the store
 
 
-@pytest.mark.parametrize("reason", REASONS if FULL else REASONS[:1])
+@pytest.mark.parametrize("reason", some(REASONS, 1))
 def test_a_store_of_a_subclass_is_shown_as_stored_and_it_says_so(folder, reason):
     """Whether it widens a test that is on or off, or adds one."""
 

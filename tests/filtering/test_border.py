@@ -6,7 +6,8 @@ import pytest
 from drawing import OFF, draw
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import FULL, canvases, share, thresholds
+from sampling import share, some
+from strategies import canvases, thresholds
 
 from postseg import FilterConfig, PostSegmentation, filter_cell_by_regionprops, measure_regions
 from postseg.filtering.criteria import margins, rejections
@@ -187,7 +188,7 @@ def test_when_nothing_passes_the_policy_is_named():
         filtered(image=draw("11 11"), border="drop")
 
 
-@pytest.mark.parametrize("border", ["judge", "keep", "drop"] if FULL else ["drop"])
+@pytest.mark.parametrize("border", some(["drop", "judge", "keep"], 1))
 @pytest.mark.parametrize("cls", [PostSegmentation, NoCorner])
 def test_figures_and_page_are_made_with_it(cls, border):
     post = filtered(cls, border=border)

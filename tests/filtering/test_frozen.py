@@ -8,7 +8,8 @@ import pytest
 from drawing import OFF, squares
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from strategies import canvases, share, thresholds
+from sampling import share
+from strategies import canvases, thresholds
 
 from postseg import FilterConfig, PostSegmentation, filter_cell_by_regionprops, measure_regions
 from postseg.filtering import quantities

@@ -8,7 +8,8 @@ from figures import charts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from page_samples import ALL_ON, cells, filtered
-from strategies import canvases, share, thresholds
+from sampling import share
+from strategies import canvases, thresholds
 
 from postseg import FilterConfig, PostSegmentation, measure_regions, processor
 from postseg.filtering import criteria

@@ -12,10 +12,11 @@ from drawing import OFF, draw
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from sampling import share
 from skimage.transform import resize
 from spatialdata.models import Labels2DModel
 from spatialdata.transformations import get_transformation
-from strategies import canvases, encodings, share
+from strategies import canvases, encodings
 
 from postseg import PostSegmentation
 from postseg.raster.enlarge import resize_lazily
