@@ -1,5 +1,7 @@
 """Tables of one column: Zarr takes a second to write some 75 small arrays of a whole one."""
 
+import pytest
+
 from postseg.elements import build
 
 
@@ -14,3 +16,15 @@ def light_tables(monkeypatch):
         return whole(obs[[instance_key]], obsm, region, instance_key)
 
     monkeypatch.setattr(build, "table_element", table_element)
+
+
+@pytest.fixture(autouse=True)
+def light(request, monkeypatch):
+    """Light tables for all tests of a module that imports it, but for those that take `whole`."""
+    if "whole" not in request.fixturenames:
+        light_tables(monkeypatch)
+
+
+@pytest.fixture
+def whole():
+    """For a test with whole tables."""

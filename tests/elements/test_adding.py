@@ -15,7 +15,7 @@ import zarr
 from adding import NAMES, assert_same_files, elements, environment, names_in, opened, write_store
 from anndata import AnnData
 from drawing import OFF, squares
-from light import light_tables
+from light import light, whole  # noqa: F401 - fixtures of all tests here
 from pandas.testing import assert_frame_equal
 from spatialdata._io.format import SpatialDataContainerFormatV01
 from spatialdata.transformations import get_transformation
@@ -64,18 +64,6 @@ def assert_same(one, other):
         assert_frame_equal(one.compute(), other.compute())
     else:
         np.testing.assert_array_equal(one, other)
-
-
-@pytest.fixture(autouse=True)
-def light(request, monkeypatch):
-    """What a table holds is no matter here; one test has a whole one."""
-    if "whole" not in request.fixturenames:
-        light_tables(monkeypatch)
-
-
-@pytest.fixture
-def whole():
-    """For a test with whole tables."""
 
 
 @pytest.fixture
@@ -188,7 +176,8 @@ def test_rights_of_the_root_stay(path):
     assert (path / "zarr.json").stat().st_mode & 0o777 == 0o664
 
 
-def test_the_masks_may_be_of_the_same_store(path, whole):
+@pytest.mark.usefixtures("whole")
+def test_the_masks_may_be_of_the_same_store(path):
     write_store(path)
     sdata = opened(path)
     PostSegmentation(sdata["nuclei"], label_name="cells", filter_config=OFF, verbose=False).add_to(

@@ -12,7 +12,7 @@ import spatialdata as sd
 import zarr
 from click.testing import CliRunner
 from drawing import OFF, squares
-from light import light_tables
+from light import light, light_tables, whole  # noqa: F401 - fixtures of all tests here
 from spatialdata.models import Image2DModel, PointsModel
 from spatialdata.transformations import Scale, set_transformation
 from trees import snapshot
@@ -28,18 +28,6 @@ MASKS = squares(12, 13, 2)
 
 def processed(name="cells"):
     return PostSegmentation(MASKS, 2, name, filter_config=OFF, verbose=False)
-
-
-@pytest.fixture(autouse=True)
-def light(request, monkeypatch):
-    """What a table holds is no matter here; one test has a whole one."""
-    if "whole" not in request.fixturenames:
-        light_tables(monkeypatch)
-
-
-@pytest.fixture
-def whole():
-    """For a test with whole tables."""
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +183,8 @@ def test_what_a_user_did_to_a_store_of_postseg_is_refused(stored, edit):
     assert_refused(stored, edit(stored))
 
 
-def test_the_mark_does_not_cover_what_is_written_with_it_elsewhere(path, whole):
+@pytest.mark.usefixtures("whole")
+def test_the_mark_does_not_cover_what_is_written_with_it_elsewhere(path):
     """SpatialData copies attributes, and with them the mark."""
     processed().write(path)
     sdata = sd.read_zarr(path)
