@@ -33,7 +33,7 @@ def points_element(
         One row per point, with the columns ``x`` and ``y``. It stays lazy, and neither it nor an
         element that it was made from is changed.
     systems : mapping of str to (3, 3) array
-        Its maps of (x, y) to the coordinate systems, by name.
+        Its maps of (x, y) to the coordinate systems, by name. A column ``z`` stays as it is.
     feature_key : str
         The column with the genes.
 
@@ -57,7 +57,10 @@ def points_element(
     # by hand, since PointsModel.parse computes: the order of the index, and categories
     element = frame.copy()
     element.attrs.clear()  # those of another element, which the frame was made from
-    element.attrs[_TRANSFORM] = build.transformations(systems)
+    # of all axes that there are: by maps of x and y alone, spatialdata 0.8 finds too few points
+    # with a z in a box
+    axes = tuple(axis for axis in _AXES if axis in frame.columns)
+    element.attrs[_TRANSFORM] = build.transformations(systems, axes)
     element.attrs[_ABOUT] = {_FEATURE_KEY: feature_key}
     PointsModel().validate(element)
     return element
