@@ -55,8 +55,7 @@ def points_element(
     if missing:
         raise ValueError(f"points have no column {missing[0]!r}. They have: {[*frame.columns]}.")
     # by hand, since PointsModel.parse computes: the order of the index, and categories
-    element = frame.copy()
-    element.attrs.clear()  # those of another element, which the frame was made from
+    element = frame.copy()  # with attrs of its own, and in them those of what it was made from
     # of all axes that there are: by maps of x and y alone, spatialdata 0.8 finds too few points
     # with a z in a box
     axes = tuple(axis for axis in _AXES if axis in frame.columns)
@@ -71,9 +70,8 @@ def is_points(element: Any) -> bool:
     import dask.dataframe as dd
     import geopandas as gpd
 
-    if not isinstance(element, dd.DataFrame | pd.DataFrame) or isinstance(
-        element, gpd.GeoDataFrame
-    ):
+    frame = isinstance(element, dd.DataFrame | pd.DataFrame)
+    if not frame or isinstance(element, gpd.GeoDataFrame):
         return False
     # of dask frames, SpatialData alone makes attrs
     known = getattr(element, "attrs", {}).get(_TRANSFORM)

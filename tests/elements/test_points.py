@@ -7,6 +7,8 @@ import dask.dataframe as dd
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import shapely
 import spatialdata as sd
@@ -203,6 +205,15 @@ def test_written_in_one_pass_and_read_back(tmp_path, genes):
     for name, matrix in systems_of(found).items():
         np.testing.assert_array_equal(matrix, SYSTEMS[name])
     assert systems_of(found).keys() == SYSTEMS.keys()
+
+
+def test_a_partition_without_any_gene_is_of_text_like_the_others(tmp_path):
+    genes = {0: [], 1: ["one"], 2: ["one"]}
+    stored(tmp_path / "s.zarr", points_element(frame(3, genes=genes.get), SYSTEMS, "gene"))
+    files = (tmp_path / "s.zarr/points/points/points.parquet").iterdir()
+    assert {pq.read_schema(file).field("gene").type for file in files} == {
+        pa.dictionary(pa.int32(), pa.string())
+    }
 
 
 def test_known_categories_and_their_order_stay(tmp_path):
