@@ -12,7 +12,7 @@ from postseg._support.words import human
 from postseg.filtering import criteria
 from postseg.filtering.config import FilterConfig
 from postseg.filtering.metrics import measure
-from postseg.filtering.report import FilterReport, statistics
+from postseg.filtering.report import FilterReport, Transcripts, statistics
 from postseg.raster.images import encode, paint
 from postseg.raster.label_image import LabelImage, as_label_image, is_lazy, read_only
 from postseg.raster.runs import Runs, components
@@ -29,11 +29,15 @@ class Measured(NamedTuple):
         As from `measure_regions`.
     image : (H, W) array
         What was read, not to be written to.
+    n_transcripts : int or None
+        Transcripts in the image, whether in a region or in the background, once points were
+        counted. Then `table` has them by region, as int64 ``transcript_counts``.
     """
 
     runs: Runs
     table: pd.DataFrame
     image: LabelImage
+    n_transcripts: int | None = None
 
     @property
     def chunks(self) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
@@ -105,7 +109,7 @@ def apply_filter(
     regions = regions.join(criteria.margins(table, config).add_prefix("margin_"))
     value = label[runs.label - 1]
     masks = paint(runs, value, measured.chunks)
-    report = _report(regions, failed, config, stated)
+    report = _report(regions, failed, config, stated, measured.n_transcripts)
     return FilterRun(measured, masks, runs._replace(label=value), regions, report)
 
 
@@ -136,7 +140,11 @@ def find_failures(
 
 
 def _report(
-    regions: pd.DataFrame, failed: pd.DataFrame, config: FilterConfig, stated: FilterConfig
+    regions: pd.DataFrame,
+    failed: pd.DataFrame,
+    config: FilterConfig,
+    stated: FilterConfig,
+    n_transcripts: int | None,
 ) -> FilterReport:
     survivors = regions[regions["label"] > 0]
     counts = regions["reason"].value_counts()
@@ -150,6 +158,22 @@ def _report(
         absolute=criteria.absolute(config, regions),
         statistics_all=statistics(regions),
         statistics_passed=statistics(survivors),
+        transcripts=_transcripts(regions, failed, n_transcripts),
+    )
+
+
+def _transcripts(
+    regions: pd.DataFrame, failed: pd.DataFrame, total: int | None
+) -> Transcripts | None:
+    if total is None:
+        return None
+    counts = regions["transcript_counts"]
+    by_reason = counts.groupby(regions["reason"].to_numpy()).sum()
+    return Transcripts(
+        in_cells=int(by_reason.get("", 0)),
+        in_regions=int(counts.sum()),
+        total=total,
+        rejected={str(reason): int(by_reason.get(reason, 0)) for reason in failed.columns},
     )
 
 
