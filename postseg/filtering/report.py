@@ -53,7 +53,7 @@ class Transcripts(NamedTuple):
     @property
     def share(self) -> float:
         """The part of all that lies in cells, from 0 to 1; 0 where there were none."""
-        return self.in_cells / self.total if self.total else 0.0
+        return self.in_cells / (self.total or 1)
 
     def __str__(self) -> str:
         return f"{100 * self.share:.1f}% ({self.in_cells:,} of {self.total:,})"

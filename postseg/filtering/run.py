@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from postseg._support.words import human
 from postseg.filtering import criteria
@@ -16,6 +17,8 @@ from postseg.filtering.report import FilterReport, Transcripts, statistics
 from postseg.raster.images import encode, paint
 from postseg.raster.label_image import LabelImage, as_label_image, is_lazy, read_only
 from postseg.raster.runs import Runs, components
+
+TRANSCRIPTS = "transcript_counts"
 
 
 class Measured(NamedTuple):
@@ -43,6 +46,14 @@ class Measured(NamedTuple):
     def chunks(self) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
         """Those of the image, where it is lazy."""
         return cast("Any", self.image.chunks) if is_lazy(self.image) else None
+
+    @property
+    def amounts(self) -> NDArray[np.int64]:
+        """What is counted of what is kept, (n_regions, 1 or 2): regions, and known transcripts."""
+        one = np.ones(len(self.table), np.int64)
+        if self.n_transcripts is None:
+            return one[:, None]
+        return np.column_stack([one, self.table[TRANSCRIPTS]])
 
 
 class FilterRun(NamedTuple):
@@ -117,7 +128,15 @@ def find_failures(
     regions: pd.DataFrame, find_rejections: Callable[[pd.DataFrame], pd.DataFrame]
 ) -> pd.DataFrame:
     """What a `rejections` hook returns, or an error that says what is wrong with it."""
-    failed = find_rejections(regions.copy())  # what a hook writes into it stays with the hook
+    try:
+        failed = find_rejections(regions.copy())  # what a hook writes into it stays with the hook
+    except KeyError as error:
+        if error.args != (TRANSCRIPTS,) or TRANSCRIPTS in regions:
+            raise
+        raise RuntimeError(
+            f"rejections() asks for regions[{TRANSCRIPTS!r}], but no points were counted yet: call "
+            "process_points() first."
+        ) from error
     if not isinstance(failed, pd.DataFrame) or not failed.index.equals(regions.index):
         raise TypeError(
             "rejections() must return a DataFrame with one row per region, with the index of the "
@@ -167,7 +186,7 @@ def _transcripts(
 ) -> Transcripts | None:
     if total is None:
         return None
-    counts = regions["transcript_counts"]
+    counts = regions[TRANSCRIPTS]
     by_reason = counts.groupby(regions["reason"].to_numpy()).sum()
     return Transcripts(
         in_cells=int(by_reason.get("", 0)),
