@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from postseg._support.words import in_percent
 from postseg.filtering import criteria
 from postseg.filtering.config import THRESHOLDS, FilterConfig, limits
 from postseg.filtering.run import Measured
@@ -41,6 +42,8 @@ class Sweep(NamedTuple):
         points were counted.
     transcripts_today : float or None
         The part that lies in cells now.
+    cost : float or None
+        The part that lies in regions that this threshold alone rejects.
     """
 
     field: str
@@ -52,6 +55,7 @@ class Sweep(NamedTuple):
     decided: NDArray[np.bool_]
     transcripts: NDArray[np.float64] | None = None
     transcripts_today: float | None = None
+    cost: float | None = None
 
     @property
     def unit(self) -> str:
@@ -65,6 +69,11 @@ class Sweep(NamedTuple):
         notes = []
         if self.today is not None and not self._decides_now():
             notes.append("It rejects nothing that other tests keep.")
+        elif self.today is not None and self.cost is not None:
+            notes.append(
+                f"It costs {in_percent(self.cost)} of the transcripts: those in regions that it "
+                "alone rejects."
+            )
         if criteria.test_of(self.field).kind == "rule":
             notes.append(
                 "As a setting, a number from 0 to 100 is a percentile of the areas; a floor of 100 "
@@ -210,9 +219,10 @@ def sweep(
     value = np.array(tried, dtype=float)
     if test.kind == "rule":
         value = np.array(criteria.resolve_all(test, tried, regions), dtype=float)
-    others = failed.drop(columns=test.reason, errors="ignore").to_numpy(dtype=bool)
-    kept = count_kept(tried)
-    kept_today = measured.amounts[~failed.to_numpy(dtype=bool).any(axis=1)].sum(axis=0)
+    others = failed.drop(columns=test.reason, errors="ignore").to_numpy(dtype=bool).any(axis=1)
+    rejected = failed.to_numpy(dtype=bool).any(axis=1)
+    kept, amounts = count_kept(tried), measured.amounts
+    kept_today, lost = (amounts[of].sum(axis=0) for of in (~rejected, rejected & ~others))
     return Sweep(
         field=field,
         value=value,
@@ -220,9 +230,10 @@ def sweep(
         today=today,
         kept_today=int(kept_today[0]),
         level=level,
-        decided=others.any(axis=1) | criteria.is_spared(regions, config),
+        decided=others | criteria.is_spared(regions, config),
         transcripts=None if total is None else kept[:, 1] / (total or 1),
-        transcripts_today=None if total is None else float(kept_today[1] / (total or 1)),
+        transcripts_today=None if total is None else int(kept_today[1]) / (total or 1),
+        cost=None if total is None else int(lost[1]) / (total or 1),
     )
 
 
