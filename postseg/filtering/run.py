@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -18,7 +19,7 @@ from postseg.raster.images import encode, paint
 from postseg.raster.label_image import LabelImage, as_label_image, is_lazy, read_only
 from postseg.raster.runs import Runs, components
 
-TRANSCRIPTS = "transcript_counts"
+TRANSCRIPTS = "transcript_counts"  # of regions, once points were counted
 
 
 class Measured(NamedTuple):
@@ -124,6 +125,37 @@ def apply_filter(
     return FilterRun(measured, masks, runs._replace(label=value), regions, report)
 
 
+def with_transcripts(
+    measured: Measured, counts: NDArray[np.int64] | None, n_transcripts: int | None
+) -> Measured:
+    """Tell measured regions of their transcripts, or take back what was told.
+
+    Parameters
+    ----------
+    measured : Measured
+        The regions.
+    counts : (n_regions,) array or None
+        Of each region.
+    n_transcripts : int or None
+        See `Measured`.
+    """
+    table = measured.table.drop(columns=TRANSCRIPTS, errors="ignore")
+    if counts is not None:
+        table[TRANSCRIPTS] = counts
+    return measured._replace(table=table, n_transcripts=n_transcripts)
+
+
+def tell_transcripts(filtered: FilterRun, measured: Measured) -> FilterRun:
+    """A filter run with what its regions were told since: its decisions stay."""
+    regions = filtered.regions.drop(columns=TRANSCRIPTS, errors="ignore")
+    if TRANSCRIPTS in measured.table:
+        place = regions.columns.tolist().index("label")  # after what was measured
+        regions.insert(place, TRANSCRIPTS, measured.table[TRANSCRIPTS])
+    found = _transcripts(regions, filtered.report.rejected, measured.n_transcripts)
+    report = replace(filtered.report, transcripts=found)
+    return filtered._replace(measured=measured, regions=regions, report=report)
+
+
 def find_failures(
     regions: pd.DataFrame, find_rejections: Callable[[pd.DataFrame], pd.DataFrame]
 ) -> pd.DataFrame:
@@ -177,12 +209,12 @@ def _report(
         absolute=criteria.absolute(config, regions),
         statistics_all=statistics(regions),
         statistics_passed=statistics(survivors),
-        transcripts=_transcripts(regions, failed, n_transcripts),
+        transcripts=_transcripts(regions, failed.columns, n_transcripts),
     )
 
 
 def _transcripts(
-    regions: pd.DataFrame, failed: pd.DataFrame, total: int | None
+    regions: pd.DataFrame, reasons: Iterable[str], total: int | None
 ) -> Transcripts | None:
     if total is None:
         return None
@@ -192,7 +224,7 @@ def _transcripts(
         in_cells=int(by_reason.get("", 0)),
         in_regions=int(counts.sum()),
         total=total,
-        rejected={str(reason): int(by_reason.get(reason, 0)) for reason in failed.columns},
+        rejected={str(reason): int(by_reason.get(reason, 0)) for reason in reasons},
     )
 
 
