@@ -22,7 +22,14 @@ def save_picture(filtered: FilterRun, where: DebugImage) -> None:
     from postseg.show.figures import save_debug_image
 
     path = "cleaned_mask.png" if where is True else where
-    save_debug_image(path, filtered.measured.runs, filtered.regions, filtered.report.config)
+    report = filtered.report
+    save_debug_image(
+        path,
+        filtered.measured.runs,
+        filtered.regions,
+        report.config,
+        transcripts=report.transcripts,
+    )
 
 
 def filter_cell_by_regionprops(

@@ -797,7 +797,9 @@ class PostSegmentation:
         -------
         DataFrame
             Indexed by ``value``: regions ``kept`` and ``rejected``, and the region numbers that
-            flip against `filter_config`: ``gained`` (kept now, by that value) and ``lost``.
+            flip against `filter_config`: ``gained`` (kept now, by that value) and ``lost``. Once
+            points were counted, ``transcripts`` in the regions kept, too, and their share of all
+            in the image, ``transcript_share``, from 0 to 1.
 
         Raises
         ------
@@ -811,18 +813,22 @@ class PostSegmentation:
             measured, config, values = self._measure_input(), self.filter_config, list(values)
             kept_now = self._keeps(measured, self._in_pixels(config))
             kept_then = self._kept(measured, config, field, values)
-            number = measured.table.index.to_numpy()
+            number, amounts = measured.table.index.to_numpy(), measured.amounts
+            names = ["kept", "transcripts"][: amounts.shape[1]]
             rows = [
                 {
                     "value": value,
-                    "kept": int(kept.sum()),
+                    **dict(zip(names, amounts[kept].sum(axis=0).tolist(), strict=True)),
                     "rejected": int(kept.size - kept.sum()),
                     "gained": number[kept & ~kept_now],
                     "lost": number[~kept & kept_now],
                 }
                 for value, kept in zip(values, kept_then, strict=True)
             ]
-        found = pd.DataFrame(rows, columns=["value", "kept", "rejected", "gained", "lost"])
+        columns = ["value", "kept", "rejected", "gained", "lost", *names[1:]]
+        found = pd.DataFrame(rows, columns=columns)
+        if measured.n_transcripts is not None:
+            found["transcript_share"] = found["transcripts"] / (measured.n_transcripts or 1)
         if any(isinstance(value, str) for value in values):
             found["value"] = pd.Series(values, dtype=object)  # in a text column None would be NaN
         return found.set_index("value")
@@ -1404,12 +1410,14 @@ class PostSegmentation:
     def _count_kept(
         self, measured: Measured, config: FilterConfig, field: str, values: Sequence[Any]
     ) -> NDArray[np.int64]:
-        """How many of them."""
+        """How many of them, and how many transcripts in them where those are known: `amounts`."""
+        amounts = measured.amounts
         found = self._window(measured, config, field, values)
         if found is not None:
-            return found.counts()
+            return found.sums(amounts)
         kept = self._kept(measured, config, field, values)
-        return np.array([mask.sum() for mask in kept], dtype=np.int64)
+        sums = [amounts[mask].sum(axis=0) for mask in kept]
+        return np.array(sums, dtype=np.int64).reshape(-1, amounts.shape[1])
 
     def _window(
         self, measured: Measured, config: FilterConfig, field: str, values: Sequence[Any]
@@ -1474,7 +1482,7 @@ class PostSegmentation:
 
         with self._in_force(measured.image, config):
             failed = find_failures(measured.table, self.rejections)
-        return sweep(field, measured.table, config, failed, count_kept)
+        return sweep(field, measured, config, failed, count_kept)
 
     def _pixel_area(self) -> Fraction | None:
         """The area of a mask pixel in um^2, None where it is not known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import product, zip_longest
 from os import PathLike
 from pathlib import Path
@@ -21,12 +22,14 @@ from postseg.elements.identity import as_ids
 from postseg.elements.pixels import find_labels, open_labels, read_pixels
 from postseg.filtering import criteria
 from postseg.filtering.metrics import measure
-from postseg.filtering.run import Measured
+from postseg.filtering.run import TRANSCRIPTS, Measured
 from postseg.processor import PostSegmentation
 from postseg.raster.images import encode, paint
 from postseg.raster.label_image import LabelImage, as_label_image, is_lazy
 from postseg.raster.nearest import shown
 from postseg.raster.runs import Runs, components
+from postseg.transcripts.kinds import GENE
+from postseg.transcripts.ledger import IN_CELLS, n_within
 
 _IDS = ("region_number", "label", "source_label")  # columns of the table
 _BOX = ["min_row", "min_col", "max_row", "max_col"]
@@ -72,9 +75,11 @@ def restore(
         table = _find_table(root, name)
         if table is None:
             return None
-        audit = unpack(read_elem(checked(root, f"{table}/uns/{KEY}")))
-        cut = [_CUT] if _CUT in audit.rejected and f"{table}/obs/{_CUT}" in root else []
-        keys = (*_IDS, *_PLACE, *cut)
+        packed = read_elem(checked(root, f"{table}/uns/{KEY}"))
+        audit, ledger = unpack(packed), _ledger(packed)
+        some = [_CUT] if ledger is None else [_CUT, TRANSCRIPTS]
+        some = [key for key in some if key in audit.rejected and f"{table}/obs/{key}" in root]
+        keys = (*_IDS, *_PLACE, *some)
         columns = {key: read_elem(checked(root, f"{table}/obs/{key}")) for key in keys}
     settings = {
         "factor_rescale": audit.factor_rescale,
@@ -91,7 +96,7 @@ def restore(
     masks = None
     try:
         masks = _at_mask_resolution(labels, audit)
-        post.fill(masks, audit, _all_regions(columns, audit))
+        post.fill(masks, audit, _all_regions(columns, audit), ledger)
     except ValueError as error:
         file = None
         if masks is not None:
@@ -129,10 +134,17 @@ class Restored(PostSegmentation):
     _spared: NDArray[np.bool_]  # our tests, and were kept from it by the subclass;
     _added: NDArray[np.bool_]  # our tests, by the subclass only
 
-    def fill(self, image: LabelImage, audit: Audit, stored: pd.DataFrame) -> None:
+    def fill(
+        self,
+        image: LabelImage,
+        audit: Audit,
+        stored: pd.DataFrame,
+        ledger: pd.DataFrame | None = None,
+    ) -> None:
         """Assign the masks before the filter, and filter them.
 
-        `image` is the survivors, at the resolution of the masks; `stored` what must come out.
+        `image` is the survivors, at the resolution of the masks; `stored` what must come out;
+        `ledger` where transcripts lie, if `stored` has those of each region.
         """
         chunks = image.chunks if is_lazy(image) else None
         with limited(self.n_jobs), self._progress_bar(in_step=False):
@@ -143,6 +155,10 @@ class Restored(PostSegmentation):
             source_label = table["source_label"] = stored["source_label"].to_numpy()
             if _CUT in stored:
                 table[_CUT] = stored[_CUT].to_numpy(dtype=bool)
+            n_transcripts = None
+            if ledger is not None and TRANSCRIPTS in stored:
+                table[TRANSCRIPTS] = _checked_counts(stored, ledger)
+                n_transcripts = n_within(ledger)
             fits = source_label.max() <= _MAX_PAINTED
             value = source_label[runs.label - 1] if fits else runs.label
             self.masks = paint(runs, value, chunks)
@@ -150,7 +166,8 @@ class Restored(PostSegmentation):
         _check_same(table, stored, _PLACE)
         assigned = self.input_masks
         assert assigned is not None
-        self._hold(measured=Measured(runs._replace(label=number), table, assigned))
+        runs = runs._replace(label=number)
+        self._hold(measured=Measured(runs, table, assigned, n_transcripts))
         self._place = table[_PLACE]
         in_force = self._in_pixels(audit.config)
         self._learn(stored["reason"].to_numpy(), criteria.rejections(table, in_force))
@@ -208,6 +225,21 @@ def _all_regions(columns: dict[str, Any], audit: Audit) -> pd.DataFrame:
         twice = cells["label"][cells["label"].duplicated()].iloc[0]
         raise ValueError(f"the table has the label {twice} twice")
     return stored
+
+
+def _ledger(packed: Mapping[str, Any]) -> pd.DataFrame | None:
+    """Where the transcripts lie, of a table that has counts."""
+    found = packed.get("transcripts")
+    return None if found is None else found["ledger"].set_index("place")
+
+
+def _checked_counts(stored: pd.DataFrame, ledger: pd.DataFrame) -> NDArray[np.int64]:
+    """Transcripts by region, as many in cells as the ledger has there."""
+    counts = np.asarray(stored[TRANSCRIPTS].astype(np.int64))
+    now, then = int(counts[stored["label"] > 0].sum()), int(ledger[GENE].loc[IN_CELLS])
+    if now != then:
+        raise ValueError(f"the cells have now {now:,} transcripts, but in the ledger {then:,}")
+    return counts
 
 
 def _check_numbers(found: NDArray[np.integer[Any]], n: int, where: str) -> None:

@@ -40,6 +40,11 @@ def percent(count: int, total: int) -> str:
     return f" ({100 * count / total:.1f}%)" if total else ""
 
 
+def in_percent(share: float) -> str:
+    """A share from 0 to 1: ``78.5%``."""
+    return f"{100 * share:.1f}%"
+
+
 def brief(value: float) -> str:
     """A number with the digits that a chart has room for: ``1,234.57``."""
     return f"{value:,.6g}"

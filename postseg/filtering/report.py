@@ -15,6 +15,7 @@ from postseg._support.words import (
     exact,
     fixed,
     human,
+    in_percent,
     out_of,
     percent,
     preformatted,
@@ -53,10 +54,10 @@ class Transcripts(NamedTuple):
     @property
     def share(self) -> float:
         """The part of all that lies in cells, from 0 to 1; 0 where there were none."""
-        return self.in_cells / self.total if self.total else 0.0
+        return self.in_cells / (self.total or 1)
 
     def __str__(self) -> str:
-        return f"{100 * self.share:.1f}% ({self.in_cells:,} of {self.total:,})"
+        return f"{in_percent(self.share)} ({self.in_cells:,} of {self.total:,})"
 
 
 @dataclass(frozen=True)
@@ -263,7 +264,7 @@ class FilterReport:
         found = self.transcripts
         if found is None or not found.total:
             return ""
-        return f", {100 * found.rejected.get(reason, 0) / found.total:.1f}% of the transcripts"
+        return f", {in_percent(found.rejected.get(reason, 0) / found.total)} of the transcripts"
 
 
 def _in_microns(setting: float | str) -> str:

@@ -48,6 +48,14 @@ class Measured(NamedTuple):
         """Those of the image, where it is lazy."""
         return cast("Any", self.image.chunks) if is_lazy(self.image) else None
 
+    @property
+    def amounts(self) -> NDArray[np.int64]:
+        """What is counted of what is kept, (n_regions, 1 or 2): regions, and known transcripts."""
+        one = np.ones(len(self.table), np.int64)
+        if self.n_transcripts is None:
+            return one[:, None]
+        return np.column_stack([one, self.table[TRANSCRIPTS]])
+
 
 class FilterRun(NamedTuple):
     """What the filter makes of a label image.
@@ -152,7 +160,15 @@ def find_failures(
     regions: pd.DataFrame, find_rejections: Callable[[pd.DataFrame], pd.DataFrame]
 ) -> pd.DataFrame:
     """What a `rejections` hook returns, or an error that says what is wrong with it."""
-    failed = find_rejections(regions.copy())  # what a hook writes into it stays with the hook
+    try:
+        failed = find_rejections(regions.copy())  # what a hook writes into it stays with the hook
+    except KeyError as error:
+        if error.args != (TRANSCRIPTS,) or TRANSCRIPTS in regions:
+            raise
+        raise RuntimeError(
+            f"rejections() asks for regions[{TRANSCRIPTS!r}], but no points were counted yet: call "
+            "process_points() first."
+        ) from error
     if not isinstance(failed, pd.DataFrame) or not failed.index.equals(regions.index):
         raise TypeError(
             "rejections() must return a DataFrame with one row per region, with the index of the "

@@ -10,8 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from postseg._support.words import in_percent
 from postseg.filtering import criteria
 from postseg.filtering.config import THRESHOLDS, FilterConfig, limits
+from postseg.filtering.run import Measured
 
 _STEPS = 80
 
@@ -35,6 +37,13 @@ class Sweep(NamedTuple):
         See `criteria.levels`.
     decided : (n_regions,) array of bool
         Regions that other tests reject anyway, or the border policy keeps.
+    transcripts : (n_values,) array or None
+        The part of all transcripts, from 0 to 1, that would lie in cells with each value, once
+        points were counted.
+    transcripts_today : float or None
+        The part that lies in cells now.
+    cost : float or None
+        The part that lies in regions that this threshold alone rejects.
     """
 
     field: str
@@ -44,6 +53,9 @@ class Sweep(NamedTuple):
     kept_today: int
     level: NDArray[np.float64]
     decided: NDArray[np.bool_]
+    transcripts: NDArray[np.float64] | None = None
+    transcripts_today: float | None = None
+    cost: float | None = None
 
     @property
     def unit(self) -> str:
@@ -57,6 +69,11 @@ class Sweep(NamedTuple):
         notes = []
         if self.today is not None and not self._decides_now():
             notes.append("It rejects nothing that other tests keep.")
+        elif self.today is not None and self.cost is not None:
+            notes.append(
+                f"It costs {in_percent(self.cost)} of the transcripts: those in regions that it "
+                "alone rejects."
+            )
         if criteria.test_of(self.field).kind == "rule":
             notes.append(
                 "As a setting, a number from 0 to 100 is a percentile of the areas; a floor of 100 "
@@ -92,13 +109,28 @@ class Window(NamedTuple):
         for low, high in zip(self.low, self.high, strict=True):
             yield self.candidate & ~((self.value < low) | (self.value > high))
 
-    def counts(self) -> NDArray[np.int64]:
-        """Of each setting: how many regions it keeps, found by a search among sorted values."""
-        value = self.value[self.candidate]
-        ordered = np.sort(value[~np.isnan(value)])
+    def sums(self, amounts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Add up what each setting keeps, found by a search among sorted values.
+
+        Parameters
+        ----------
+        amounts : (n_regions, n_amounts) array
+            What there is of each region.
+
+        Returns
+        -------
+        (n_settings, n_amounts) array
+            What there is of those that are kept.
+        """
+        undefined = np.isnan(self.value)
+        always = amounts[self.candidate & undefined].sum(axis=0)
+        at = np.flatnonzero(self.candidate & ~undefined)
+        at = at[np.argsort(self.value[at])]
+        ordered = self.value[at]
+        below = np.vstack([np.zeros_like(always), amounts[at].cumsum(axis=0)])
         first = np.searchsorted(ordered, self.low, side="left")
         last = np.searchsorted(ordered, self.high, side="right")
-        return value.size - ordered.size + np.maximum(last - first, 0)
+        return always + below[np.maximum(first, last)] - below[first]
 
 
 def window(
@@ -147,7 +179,7 @@ def _has_two_bounds(test: criteria.Test, config: FilterConfig) -> bool:
 
 def sweep(
     field: str,
-    regions: pd.DataFrame,
+    measured: Measured,
     config: FilterConfig,
     failed: pd.DataFrame,
     count_kept: Callable[[Sequence[Any]], NDArray[np.int64]],
@@ -158,14 +190,14 @@ def sweep(
     ----------
     field : str
         The threshold.
-    regions : DataFrame
-        As from `measure_regions`.
+    measured : Measured
+        The regions.
     config : FilterConfig
         Thresholds in force.
     failed : DataFrame of bool
         Which regions fail which test with them.
     count_kept : callable
-        Tells how many regions each value of the threshold would keep.
+        Tells how much of `Measured.amounts` each value of the threshold would keep.
 
     Raises
     ------
@@ -178,6 +210,7 @@ def sweep(
             f"{field} is {getattr(config, field)!r}, two bounds, and has no range of numbers: try "
             f"other bounds with threshold_sweep({field!r}, [...])."
         )
+    regions, total = measured.table, measured.n_transcripts
     level = criteria.levels(field, regions)
     today = getattr(config, field)
     if test.kind != "deviations":
@@ -186,15 +219,21 @@ def sweep(
     value = np.array(tried, dtype=float)
     if test.kind == "rule":
         value = np.array(criteria.resolve_all(test, tried, regions), dtype=float)
-    others = failed.drop(columns=test.reason, errors="ignore").to_numpy(dtype=bool)
+    others = failed.drop(columns=test.reason, errors="ignore").to_numpy(dtype=bool).any(axis=1)
+    rejected = failed.to_numpy(dtype=bool).any(axis=1)
+    kept, amounts = count_kept(tried), measured.amounts
+    kept_today, lost = (amounts[of].sum(axis=0) for of in (~rejected, rejected & ~others))
     return Sweep(
         field=field,
         value=value,
-        kept=count_kept(tried),
+        kept=kept[:, 0],
         today=today,
-        kept_today=int((~failed.to_numpy(dtype=bool).any(axis=1)).sum()),
+        kept_today=int(kept_today[0]),
         level=level,
-        decided=others.any(axis=1) | criteria.is_spared(regions, config),
+        decided=others | criteria.is_spared(regions, config),
+        transcripts=None if total is None else kept[:, 1] / (total or 1),
+        transcripts_today=None if total is None else int(kept_today[1]) / (total or 1),
+        cost=None if total is None else int(lost[1]) / (total or 1),
     )
 
 

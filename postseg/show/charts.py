@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from postseg._support.words import brief, fixed, name_of
+from postseg._support.words import brief, fixed, in_percent, name_of
 from postseg.filtering import criteria
 from postseg.filtering.config import FilterConfig
 from postseg.filtering.metrics import METRIC
@@ -31,9 +31,10 @@ except ImportError as error:
 
 DPI = 150
 INK, FAINT, SHADE = "#2b2d31", "#71757c", "#eceae2"
+COUNTED = "#aa3377"  # of transcripts, told from ink by colour-blind readers too
 SMALL, NORMAL, LARGE = 7.5, 9, 11  # points
 
-_ON_DARK = {INK: "#e9eaec", FAINT: "#a3a8b0", SHADE: "#34332d"}
+_ON_DARK = {INK: "#e9eaec", FAINT: "#a3a8b0", SHADE: "#34332d", COUNTED: "#ee99bb"}
 _TOO_DARK = ("#332288", "#117733")  # for a dark page, without an edge
 _HATCHES = ("", "////", "----", "xxxx")  # the patterns of `styles`
 _BINS = 40
@@ -178,35 +179,73 @@ def _longest(widths: list[float], n_lines: int) -> float:
 
 
 def draw_survivors(axes: Axes, sweep: Sweep) -> None:
-    """Draw how many regions each value of a threshold keeps, today's value marked."""
+    """Draw how many regions each value of a threshold keeps, today's value marked.
+
+    The share of transcripts in cells is a second line, where it is known.
+    """
     total = max(1, sweep.level.size)
     axes.fill_between(sweep.value, sweep.kept, color=f"#{KEPT}", alpha=0.45, linewidth=0, zorder=1)
     axes.plot(sweep.value, sweep.kept, color=INK, linewidth=1.2, zorder=2, label="kept")
     ends = [*sweep.value[:1], *sweep.value[-1:], *([] if sweep.today is None else [sweep.today])]
     if ends:
         axes.set_xlim(min(ends), max(ends) if max(ends) > min(ends) else min(ends) + 1)
-    axes.set_ylim(0, 1.15 * total)
+    axes.set_ylim(0, (1.15 if sweep.transcripts is None else 1.25) * total)
     if sweep.today is not None:
         axes.axvline(sweep.today, color=INK, linewidth=1, linestyle=_DASHED, label="today")
-        axes.plot([sweep.today], [sweep.kept_today], "o", color=INK, markersize=4, zorder=3)
-        left, right = axes.get_xlim()
-        to_left = sweep.today > (left + right) / 2
-        axes.annotate(
-            f"now {brief(sweep.today)}: {sweep.kept_today:,} kept",
-            (sweep.today, 1),
-            xycoords=("data", "axes fraction"),
-            xytext=(-3 if to_left else 3, -2),
-            textcoords="offset points",
-            ha="right" if to_left else "left",
-            va="top",
-            fontsize=SMALL,
-            color=INK,
-        )
+        text = f"now {brief(sweep.today)}: {sweep.kept_today:,} kept"
+        _mark_today(axes, sweep.today, sweep.kept_today, text, INK, "o", line=0)
     _style(axes)
     unit = METRIC[sweep.unit].unit if sweep.unit in METRIC else sweep.unit
     note = f" ({unit})" if unit else ""
     axes.set_xlabel(f"{name_of(sweep.field)}{note}", fontsize=NORMAL, color=INK)
     axes.set_ylabel("regions kept", fontsize=SMALL, color=FAINT)
+    if sweep.transcripts is not None and sweep.transcripts_today is not None:
+        _draw_transcripts(axes, sweep, sweep.transcripts, sweep.transcripts_today, total)
+
+
+def _mark_today(
+    axes: Axes, today: float, height: float, text: str, colour: str, marker: str, line: int
+) -> None:
+    """A mark on a curve, and what it is in a line of text at the top."""
+    axes.plot([today], [height], marker, color=colour, markersize=4, zorder=4)
+    to_left = today > sum(axes.get_xlim()) / 2
+    axes.annotate(
+        text,
+        (today, 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(-3 if to_left else 3, -2 - 10 * line),
+        textcoords="offset points",
+        ha="right" if to_left else "left",
+        va="top",
+        fontsize=SMALL,
+        color=colour,
+    )
+
+
+def _draw_transcripts(
+    axes: Axes, sweep: Sweep, share: NDArray[np.float64], today: float, total: int
+) -> None:
+    """Add the share of transcripts in cells; of `total` regions all are as high as all of them."""
+    axes.plot(
+        sweep.value,
+        total * share,
+        color=COUNTED,
+        linewidth=1.6,
+        zorder=3,
+        label="transcripts in cells",
+    )
+    if sweep.today is not None:
+        text = f"{in_percent(today)} of transcripts"
+        _mark_today(axes, sweep.today, total * today, text, COUNTED, "D", line=1)
+    right = axes.secondary_yaxis(
+        "right",
+        functions=(lambda count: np.divide(count, total), lambda part: np.multiply(part, total)),
+    )
+    right.set_yticks([0, 0.25, 0.5, 0.75, 1])
+    right.yaxis.set_major_formatter(FuncFormatter(lambda part, _: f"{part:.0%}"))
+    right.tick_params(labelsize=SMALL, colors=COUNTED, width=0.5, length=2, pad=3)
+    right.spines["right"].set(color=COUNTED, linewidth=0.5)
+    right.set_ylabel("transcripts in cells", fontsize=SMALL, color=COUNTED, labelpad=4)
 
 
 def _style(axes: Axes) -> None:

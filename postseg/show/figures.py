@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from postseg._support.atomic import check_target, replacing
-from postseg._support.words import human, out_of, percent
+from postseg._support.words import human, in_percent, out_of, percent
 from postseg.filtering.config import FilterConfig
+from postseg.filtering.report import Transcripts
 from postseg.raster.runs import Runs
 from postseg.show.charts import (
     DPI,
@@ -45,6 +46,7 @@ def save_debug_image(
     regions: pd.DataFrame,
     config: FilterConfig,
     image: Any = None,
+    transcripts: Transcripts | None = None,
 ) -> None:
     """Save the figure of `draw_filter` as PNG, replacing an earlier one once it is complete.
 
@@ -54,8 +56,8 @@ def save_debug_image(
         The file, in an existing folder.
     runs, regions, image
         See `pictures.set_scene`.
-    config : FilterConfig
-        Thresholds in force.
+    config, transcripts
+        See `draw_filter`.
 
     Raises
     ------
@@ -67,7 +69,7 @@ def save_debug_image(
     path = Path(path)
     check_target(path, overwrite=True)
     _check_picture(path)
-    figure = draw_filter(set_scene(runs, regions, image), regions, config)
+    figure = draw_filter(set_scene(runs, regions, image), regions, config, transcripts)
     with replacing(path, overwrite=True) as part:
         figure.savefig(part, format="png", dpi=DPI)
 
@@ -82,7 +84,12 @@ def _check_picture(path: Path) -> None:
                 )
 
 
-def draw_filter(scene: Scene, regions: pd.DataFrame, config: FilterConfig) -> Figure:
+def draw_filter(
+    scene: Scene,
+    regions: pd.DataFrame,
+    config: FilterConfig,
+    transcripts: Transcripts | None = None,
+) -> Figure:
     """Draw which regions the filter kept, which it rejected, and why.
 
     The mask with a legend, a closer look where the mask is large, and a histogram of each metric
@@ -96,6 +103,8 @@ def draw_filter(scene: Scene, regions: pd.DataFrame, config: FilterConfig) -> Fi
         The audit table.
     config : FilterConfig
         Thresholds in force.
+    transcripts : Transcripts, optional
+        Where they lie; their share in cells stands in the title.
 
     Returns
     -------
@@ -109,6 +118,8 @@ def draw_filter(scene: Scene, regions: pd.DataFrame, config: FilterConfig) -> Fi
     sheet = Sheet()
     left = GAP + TICKS
     title = f"{out_of(passed, total)} passed{percent(passed, total)}"
+    if transcripts is not None:
+        title += f", {in_percent(transcripts.share)} of the transcripts in cells"
     top = sheet.add_title(left, GAP, title)
     axes = _add_map(sheet, picture.pixels, view, left, top)
 

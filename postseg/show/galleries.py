@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from postseg._support.words import brief, human, name_of, out_of, percent
+from postseg._support.words import brief, human, in_percent, name_of, out_of, percent
 from postseg.filtering import criteria
 from postseg.filtering.config import FilterConfig
 from postseg.filtering.metrics import METRIC
@@ -47,6 +47,8 @@ def draw_sweep(scene: Scene, regions: pd.DataFrame, sweep: Sweep) -> Figure:
     left = GAP + TICKS
     pitch = _THUMBNAIL + GAP // 3
     title = f"{name_of(sweep.field)}: {out_of(kept, len(regions))} kept now"
+    if sweep.transcripts_today is not None:
+        title += f", {in_percent(sweep.transcripts_today)} of the transcripts in cells"
     top = sheet.add_title(left, GAP, title, sweep.note)
     width = _ACROSS * pitch + GAP
     draw_survivors(sheet.add_axes(left, top, width, _CHART), sweep)

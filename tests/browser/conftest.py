@@ -11,6 +11,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from counted import counted
 from page_samples import NASTY, WithNastyReason, cells, filtered, page_of
 
 FLAGS = (
@@ -93,6 +94,7 @@ def post():
 @pytest.fixture(scope="session")
 def runs(post):
     runs = {"mixed": post, "nothing rejected": filtered(np.pad(np.ones((12, 12), int), 3))}
+    runs["transcripts"] = counted(filtered(cells(150)))
     with pytest.warns(UserWarning, match="None of the 30"):
         runs["everything rejected"] = filtered(cells(30), max_area=1, min_absolute_area=0)
     with pytest.warns(UserWarning, match="hold no cells"):

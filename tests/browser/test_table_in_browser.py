@@ -86,6 +86,16 @@ def test_every_column_sorts_both_ways_with_gaps_last_and_ties_in_order(page, tab
             assert regions_shown(page) == expected.index.tolist(), (key, direction)
 
 
+def test_transcripts_are_whole_numbers_and_sort(browser, pages, runs):
+    browser.open(pages["transcripts"])
+    counts = runs["transcripts"].regions.query("label == 0")["transcript_counts"]
+    column = [*counts.index.map(str)], [*counts.map(str)]
+    assert tuple(browser.texts(f"#rows tr > :nth-child({n})") for n in (1, 4)) == column
+    head(browser, "transcript_counts").find_element("tag name", "button").click()
+    shown = browser.texts("#rows tr > :nth-child(4)")
+    assert shown == sorted(shown, key=int)
+
+
 @pytest.mark.parametrize("key", [Keys.ENTER, Keys.SPACE])
 def test_sorting_by_keyboard(page, table, key):
     button = head(page, "area").find_element("tag name", "button")

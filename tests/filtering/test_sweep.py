@@ -16,15 +16,21 @@ from postseg.filtering import criteria
 from postseg.filtering.config import THRESHOLDS
 from postseg.filtering.criteria import rejections
 from postseg.filtering.metrics import METRICS
+from postseg.filtering.run import Measured
 from postseg.filtering.sweep import sweep, window
 
 FIELDS = [*THRESHOLDS]
 TABLE = measure_regions(cells(60))
 
 
-def swept(field, table=TABLE, count_kept=lambda values: np.zeros(len(values), int), **thresholds):
+def no_count(values):
+    return np.zeros((len(values), 1), int)
+
+
+def swept(field, table=TABLE, count_kept=no_count, **thresholds):
     config = FilterConfig(**thresholds)
-    return sweep(field, table, config, rejections(table, config), count_kept)
+    measured = Measured(None, table, None)
+    return sweep(field, measured, config, rejections(table, config), count_kept)
 
 
 @pytest.mark.parametrize("thresholds", [{}, OFF, ALL_ON], ids=["default", "off", "all on"])
@@ -45,7 +51,7 @@ def test_each_value_is_tried_and_its_count_stays_beside_it(field):
 
     def count_kept(values):
         tried.extend(values)
-        return np.arange(len(values))
+        return np.arange(len(values))[:, None]
 
     result = swept(field, count_kept=count_kept)
     np.testing.assert_array_equal(result.kept, np.arange(len(tried)))
@@ -115,7 +121,8 @@ def test_regions_that_other_tests_reject_are_decided():
 def test_a_test_that_a_subclass_dropped_decides_nothing():
     config = FilterConfig()
     failed = rejections(TABLE, config).drop(columns="too_small")
-    result = sweep("min_area", TABLE, config, failed, lambda values: np.array(values, int))
+    measured = Measured(None, TABLE, None)
+    result = sweep("min_area", measured, config, failed, lambda values: np.c_[values].astype(int))
     np.testing.assert_array_equal(result.decided, failed.any(axis=1))
 
 
@@ -212,7 +219,9 @@ def test_a_search_finds_what_filtering_keeps(canvas, data):
         pairs = zip(found[column], expected[column], strict=True)
         assert all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in pairs)
     measured = one._measure(canvas)
-    assert one._count_kept(measured, config, field, tried).tolist() == expected["kept"].tolist()
+    counted = one._count_kept(measured, config, field, tried)
+    assert counted.shape == (len(tried), 1)
+    assert counted[:, 0].tolist() == expected["kept"].tolist()
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -227,7 +236,8 @@ def test_metrics_that_are_undefined_are_kept_by_a_search_too(field):
         ~rejections(table, config.replace(**{field: value})).any(axis=1) for value in values
     ]
     np.testing.assert_array_equal([*found.masks()], expected)
-    np.testing.assert_array_equal(found.counts(), np.sum(expected, axis=1))
+    amounts = np.column_stack([np.ones(len(table), int), table["area"]])
+    np.testing.assert_array_equal(found.sums(amounts), np.array(expected) @ amounts)
 
 
 def test_nothing_is_filtered_to_count_but_once(monkeypatch):

@@ -23,6 +23,7 @@ COLUMNS = {
     "region": "Region",
     "source_label": "Input label",
     "reason": "Reason",
+    "transcript_counts": "Transcripts",  # once points were counted
     **{metric: heading(metric) for metric in METRICS},
     "margin": "Margin",
     "centroid_row": "Row",
@@ -31,13 +32,17 @@ COLUMNS = {
 
 
 class ReasonRow(NamedTuple):
-    """A line of the table of reasons, which is the legend of the overview too."""
+    """A line of the table of reasons, which is the legend of the overview too.
+
+    Shares are in percent: of all regions, and of all transcripts where they were counted.
+    """
 
     name: str
     rule: str
     swatch: bytes | None
     regions: int
     percent: float
+    transcripts: float | None
 
 
 def reason_rows(report: FilterReport, swatches: dict[str, bytes]) -> Iterator[ReasonRow]:
@@ -45,11 +50,22 @@ def reason_rows(report: FilterReport, swatches: dict[str, bytes]) -> Iterator[Re
     total = report.total or 1
     spared = "or cut by the border, whatever its shape and size"
     rule = spared if report.config.border == "keep" else ""
-    yield ReasonRow("Kept", rule, swatches.get(""), report.passed, report.percent_passed)
+    kept, lost = _shares(report)
+    yield ReasonRow("Kept", rule, swatches.get(""), report.passed, report.percent_passed, kept)
     for reason, count in report.rejected.items():
         rule = _rule(reason, report)
         if count or rule:
-            yield ReasonRow(human(reason), rule, swatches.get(reason), count, 100 * count / total)
+            share, swatch = 100 * count / total, swatches.get(reason)
+            yield ReasonRow(human(reason), rule, swatch, count, share, lost.get(reason))
+
+
+def _shares(report: FilterReport) -> tuple[float | None, dict[str, float]]:
+    """The transcripts in cells, and in what each reason rejected, in percent of all."""
+    found = report.transcripts
+    if found is None:
+        return None, {}
+    total = found.total or 1
+    return 100 * found.share, {why: 100 * n / total for why, n in found.rejected.items()}
 
 
 def _rule(reason: str, report: FilterReport) -> str:
@@ -88,7 +104,10 @@ def _rule(reason: str, report: FilterReport) -> str:
 
 
 def audit_columns(rejected: pd.DataFrame, reasons: list[str]) -> dict[str, Any]:
-    """Columns of the table of rejected regions; a reason is its number in `reasons`."""
+    """Columns of the table of rejected regions; a reason is its number in `reasons`.
+
+    They are those of `COLUMNS` in their order, transcripts where they were counted.
+    """
     reason = rejected["reason"].astype(str)
     margin = np.full(len(rejected), np.nan)
     for name in reasons:
@@ -101,6 +120,7 @@ def audit_columns(rejected: pd.DataFrame, reasons: list[str]) -> dict[str, Any]:
         # numbers of JavaScript are exact up to 2^53 only
         "source_label": (label.astype(str) if (label > 2**53).any() else label).tolist(),
         "reason": pd.Categorical(reason, categories=reasons).codes.tolist(),
+        **{name: rejected[name].tolist() for name in rejected if name == "transcript_counts"},
         **{
             name: rejected[name].tolist() if metric.whole else _rounded(rejected[name].to_numpy())
             for name, metric in METRIC.items()

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from postseg._support.words import brief, human, name_of, out_of
+from postseg._support.words import brief, human, in_percent, name_of, out_of
 from postseg.filtering import criteria
 from postseg.filtering.report import FilterReport
 from postseg.filtering.sweep import Sweep
@@ -115,6 +115,8 @@ def _sweep(scene: Scene, regions: pd.DataFrame, sweep: Sweep) -> SweepPictures:
     draw_survivors(sheet.add_axes(TICKS, GAP, _CHART_WIDTH, 1.3 * _CHART_HEIGHT), sweep)
     value = "off" if sweep.today is None else brief(sweep.today)
     alt = f"Regions kept against {name_of(sweep.field)}, now {value}: {sweep.kept_today:,}"
+    if sweep.transcripts_today is not None:
+        alt += f", with {in_percent(sweep.transcripts_today)} of the transcripts"
     crops = _crops(scene, regions, numbers, sweep.level[numbers - 1], sweep.unit)
     return SweepPictures(sweep.field, value, sweep.note, _chart(sheet, alt), crops)
 

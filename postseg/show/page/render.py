@@ -180,6 +180,7 @@ def render(
         )
     found = set(rejected["reason"].astype(str))
     reasons = sorted(found, key=lambda reason: (human(reason), reason))
+    audit = audit_columns(rejected, reasons)
     style, script = (
         (_TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js")
     )
@@ -208,10 +209,10 @@ def render(
         statistics=_STATISTICS,
         config=config_toml(report.stated),
         needs_pixel_size=report.stated != report.config,
-        columns=COLUMNS,
+        columns={name: COLUMNS[name] for name in audit["columns"]},
         reasons=reasons,
         counts=rejected["reason"].astype(str).value_counts(),
-        data=pack(audit_columns(rejected, reasons)),
+        data=pack(audit),
     )
     return page.encode(errors="replace").decode()  # a file's name need not be text
 

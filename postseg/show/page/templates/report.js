@@ -78,7 +78,7 @@
       if (key === "region" || key === "source_label") return String(value);
       const size = Math.abs(value);
       const short =
-        key === "area" || size >= 1000 ? whole.format(value)
+        key === "area" || key === "transcript_counts" || size >= 1000 ? whole.format(value)
         : key.startsWith("centroid") ? value.toFixed(1)
         : key === "margin" ? String(value)
         : value.toPrecision(4);
