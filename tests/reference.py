@@ -1,11 +1,14 @@
 """The slow, obvious way: what postseg must equal, by scikit-image, one region after another.
 
 Nothing here imports postseg, so an agreement of the two is evidence. Masks are 2-D arrays of
-nonnegative integers (or booleans) of any dtype and memory order.
+nonnegative integers (or booleans) of any dtype and memory order. Transcripts are looked up and
+counted by the rules of their contract, one point after another.
 """
 
+import re
 from fractions import Fraction
-from math import floor
+from math import floor, isfinite
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,6 +32,16 @@ REASONS = (
     "high_convexity_deficit",
     "irregular_perimeter",
 )
+
+
+KINDS = ("gene", "other_gene", "control", "no_gene", "low_quality", "invalid")
+CONTROLS = {
+    "control_probe": r"NegControlProbe|antisense_|NegPrb|Negative[0-9]",
+    "control_codeword": r"NegControlCodeword|SystemControl|FalseCode",
+    "unassigned_codeword": r"UnassignedCodeword|BLANK_|Blank-",
+    "deprecated_codeword": r"DeprecatedCodeword",
+    "genomic_control": r"Intergenic_Region",
+}
 
 
 def regions(masks):
@@ -171,12 +184,14 @@ def shapes(masks, factor=1):
     return {source: ring - (0, min(lowest, 0)) for source, ring in mirrored.items()}
 
 
+def pixels_shown(n, m):
+    """Which of n pixels of a side each of the m shows that they are resized to, in fractions."""
+    return [floor((pixel + Fraction(1, 2)) * n / m) for pixel in range(m)]
+
+
 def resize_exactly(masks, shape):
     """Nearest neighbour, in fractions: each pixel shows the one that its centre lies in."""
-    rows, columns = (
-        [floor((pixel + Fraction(1, 2)) * n / m) for pixel in range(m)]
-        for n, m in zip(masks.shape, shape, strict=True)
-    )
+    rows, columns = map(pixels_shown, masks.shape, shape)
     return np.array([[masks[row, column] for column in columns] for row in rows])
 
 
@@ -191,3 +206,204 @@ def enlarge(masks, factor=1):
         anti_aliasing=False,
     )
     return ids[np.rint(enlarged).astype(np.intp)]
+
+
+def find_pixels(x, y, matrix, mask_shape, shape):
+    """The mask pixel (row, column) of each point, None of one outside: no rounding, no epsilon.
+
+    The matrix leads from (x, y) to full-resolution pixels of the masks, `shape` is theirs. A point
+    without a place (NaN, infinite) is outside of everything.
+    """
+    (a, b, c), (d, e, f) = np.asarray(matrix, float)[:2].tolist()
+    rows, columns = map(pixels_shown, mask_shape, shape)
+    found = []
+    for one_x, one_y in zip(map(float, x), map(float, y), strict=True):
+        u, v = a * one_x + b * one_y + c, d * one_x + e * one_y + f
+        inside = 0 <= u < shape[1] and 0 <= v < shape[0]
+        found.append((rows[int(v)], columns[int(u)]) if inside else None)
+    return found
+
+
+def control_class(name, is_gene=None, controls=CONTROLS):
+    """The class of control that a name is of, None of a gene; `is_gene` decides where it is told.
+
+    The first pattern that matches at the start, of those given by class; "other_control" where
+    only `is_gene` tells that it is one.
+    """
+    classes = (known for known, pattern in controls.items() if re.match(pattern, name))
+    matched = next(classes, None)
+    if is_gene is None:
+        return matched
+    return None if is_gene else matched or "other_control"
+
+
+def kind_of(
+    x, y, name, qv=None, *, min_qv=20, is_gene=None, genes=None, controls=CONTROLS
+):  # the first that applies
+    """What a point is; `qv` is None where the points have no such column."""
+    if not (isfinite(x) and isfinite(y)):
+        return "invalid"
+    if min_qv is not None and qv is not None and not qv >= min_qv:
+        return "low_quality"
+    if name is None or name == "":
+        return "no_gene"
+    if control_class(name, is_gene, controls) is not None:
+        return "control"
+    if genes is not None and name not in genes:
+        return "other_gene"
+    return "gene"
+
+
+class Counted(NamedTuple):
+    """Points in their places.
+
+    `ledger`: place x kind. `X`, `obs`, `var`: cells x genes, dense, and sums of it; no other column
+    of the table. `label`, `region`: of each point, 0 = none. `transcript_counts`: of each region.
+    `n_transcripts`: points of kind gene within the image.
+    """
+
+    ledger: pd.DataFrame
+    X: np.ndarray
+    obs: pd.DataFrame
+    var: pd.DataFrame
+    label: np.ndarray
+    region: np.ndarray
+    kind: list
+    transcript_counts: np.ndarray
+    n_transcripts: int
+
+
+def count_points(
+    masks,
+    decided,
+    reasons,
+    x,
+    y,
+    names,
+    qv=None,
+    is_gene=None,
+    *,
+    matrix=None,
+    shape=None,
+    min_qv=20,
+    genes=None,
+    known=None,
+    controls=CONTROLS,
+):
+    """Count points in cells, and say where every other one lies.
+
+    Parameters
+    ----------
+    masks : (H, W) array
+        As they were assigned; with `decided` None the filtered ones, whose labels are looked up.
+    decided : DataFrame or None
+        What the filter made of the regions: ``label`` (0 = rejected) and ``reason`` by number.
+    reasons : iterable of str
+        In the order of the report.
+    x, y, names, qv, is_gene : sequences
+        A point each: floats, text or None, floats; the last two None where there is no such column.
+    matrix : (3, 3) array, optional
+        From (x, y) to full-resolution pixels of the masks.
+    shape : (int, int), optional
+        Rows and columns at full resolution.
+    genes, known : sequences of str, optional
+        The genes that are asked for; the categories of the names.
+    """
+    matrix, shape = np.eye(3) if matrix is None else matrix, shape or masks.shape
+    n = len(x)
+    names = [None if pd.isna(name) else str(name) for name in names]
+    qv = [None] * n if qv is None else [float("nan") if pd.isna(q) else float(q) for q in qv]
+    is_gene = [None] * n if is_gene is None else [bool(one) for one in is_gene]
+
+    if decided is None:
+        image, cells = masks, sorted(set(masks[masks > 0].tolist()))
+        label_of = {cell: cell for cell in cells}
+        places = ["in_cells", "background_or_rejected"]
+        place_of = dict.fromkeys(cells, "in_cells")
+    else:
+        image, _ = regions(masks)
+        label_of = decided["label"].to_dict()
+        cells = sorted(label for label in label_of.values() if label)
+        places = ["in_cells", *(f"rejected_{reason}" for reason in reasons), "background"]
+        place_of = {
+            region: f"rejected_{reason}" if reason else "in_cells"
+            for region, reason in decided["reason"].items()
+        }
+    places += ["outside", "invalid"]
+
+    ledger = dict.fromkeys([(place, kind) for place in places for kind in KINDS], 0)
+    label, region, kinds = np.zeros(n, int), np.zeros(n, int), []
+    counts, controls_of, low, per_gene, per_region = {}, {}, {}, {}, {}
+    within = 0
+    for i, pixel in enumerate(find_pixels(x, y, matrix, masks.shape, shape)):
+        settings = {"min_qv": min_qv, "genes": genes, "controls": controls}
+        kind = kind_of(x[i], y[i], names[i], qv[i], is_gene=is_gene[i], **settings)
+        found = int(image[pixel]) if pixel is not None else 0
+        if kind == "invalid":
+            place = "invalid"
+        elif pixel is None:
+            place = "outside"
+        else:
+            place = place_of[found] if found else places[-3]
+        ledger[place, kind] += 1
+        kinds.append(kind)
+        label[i], region[i] = label_of.get(found, 0), found
+        within += kind == "gene" and place != "outside"
+        if kind == "gene":
+            per_gene[names[i]] = per_gene.get(names[i], 0) + 1
+            per_region[found] = per_region.get(found, 0) + 1
+            counts[label[i], names[i]] = counts.get((label[i], names[i]), 0) + 1
+        elif kind == "control":
+            key = label[i], control_class(names[i], is_gene[i], controls)
+            controls_of[key] = controls_of.get(key, 0) + 1
+        elif kind == "low_quality":
+            low[label[i]] = low.get(label[i], 0) + 1
+
+    if genes is not None:
+        columns = list(genes)
+    elif known is not None:
+        columns = sorted(
+            name for name in known if name and control_class(name, None, controls) is None
+        )
+    else:
+        columns = sorted(per_gene)
+    table = np.array([[counts.get((cell, gene), 0) for gene in columns] for cell in cells], int)
+    table = table.reshape(len(cells), len(columns))
+    obs = pd.DataFrame({"transcript_counts": table.sum(axis=1)}, index=cells)
+    classes = [*CONTROLS]
+    if any(known not in CONTROLS for _, known in controls_of):
+        classes.append("other_control")
+    for known_class in classes:
+        obs[f"{known_class}_counts"] = [
+            sum(
+                k
+                for (cell, one), k in controls_of.items()
+                if cell == label and (one if one in CONTROLS else "other_control") == known_class
+            )
+            for label in cells
+        ]
+    obs["total_counts"] = obs.sum(axis=1)
+    obs["n_genes"] = (table > 0).sum(axis=1)
+    obs["low_quality_counts"] = [low.get(cell, 0) for cell in cells]
+    var = pd.DataFrame(
+        {
+            "transcript_counts": [per_gene.get(gene, 0) for gene in columns],
+            "in_cells": table.sum(axis=0),
+            "n_cells": (table > 0).sum(axis=0),
+        },
+        index=columns,
+    )
+    flat = [[ledger[place, kind] for kind in KINDS] for place in places]
+    return Counted(
+        pd.DataFrame(
+            flat, pd.Index(places, name="place"), pd.Index(KINDS, name="kind"), dtype=np.int64
+        ),
+        table,
+        obs,
+        var,
+        label,
+        region,
+        kinds,
+        np.array([per_region.get(number, 0) for number in label_of], int),
+        within,
+    )
