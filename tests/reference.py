@@ -237,10 +237,8 @@ def control_class(name, is_gene=None, controls=CONTROLS):
     return None if is_gene else matched or "other_control"
 
 
-def kind_of(
-    x, y, name, qv=None, *, min_qv=20, is_gene=None, genes=None, controls=CONTROLS
-):  # the first that applies
-    """What a point is; `qv` is None where the points have no such column."""
+def kind_of(x, y, name, qv=None, *, min_qv=20, is_gene=None, genes=None, controls=CONTROLS):
+    """What a point is, the first that applies; `qv` is None without a column of qualities."""
     if not (isfinite(x) and isfinite(y)):
         return "invalid"
     if min_qv is not None and qv is not None and not qv >= min_qv:
@@ -257,9 +255,9 @@ def kind_of(
 class Counted(NamedTuple):
     """Points in their places.
 
-    `ledger`: place x kind. `X`, `obs`, `var`: cells x genes, dense, and sums of it; no other column
-    of the table. `label`, `region`: of each point, 0 = none. `transcript_counts`: of each region.
-    `n_transcripts`: points of kind gene within the image.
+    `ledger`: place x kind. `X`, `obs`, `var`: cells x genes, dense, and what is summed of it, by
+    label and by gene. `label`, `region`: of each point, 0 = none. `in_regions`: points of kind gene
+    in each region; `n_transcripts`: those anywhere within the image.
     """
 
     ledger: pd.DataFrame
@@ -268,8 +266,7 @@ class Counted(NamedTuple):
     var: pd.DataFrame
     label: np.ndarray
     region: np.ndarray
-    kind: list
-    transcript_counts: np.ndarray
+    in_regions: np.ndarray
     n_transcripts: int
 
 
@@ -277,17 +274,12 @@ def count_points(
     masks,
     decided,
     reasons,
-    x,
-    y,
-    names,
-    qv=None,
-    is_gene=None,
+    points,
     *,
     matrix=None,
     shape=None,
     min_qv=20,
     genes=None,
-    known=None,
     controls=CONTROLS,
 ):
     """Count points in cells, and say where every other one lies.
@@ -300,110 +292,87 @@ def count_points(
         What the filter made of the regions: ``label`` (0 = rejected) and ``reason`` by number.
     reasons : iterable of str
         In the order of the report.
-    x, y, names, qv, is_gene : sequences
-        A point each: floats, text or None, floats; the last two None where there is no such column.
+    points : DataFrame
+        Columns x, y and gene, text; and qv and is_gene where there are such.
     matrix : (3, 3) array, optional
         From (x, y) to full-resolution pixels of the masks.
     shape : (int, int), optional
         Rows and columns at full resolution.
-    genes, known : sequences of str, optional
-        The genes that are asked for; the categories of the names.
+    min_qv, genes, controls
+        As for `kind_of`.
     """
     matrix, shape = np.eye(3) if matrix is None else matrix, shape or masks.shape
-    n = len(x)
-    names = [None if pd.isna(name) else str(name) for name in names]
-    qv = [None] * n if qv is None else [float("nan") if pd.isna(q) else float(q) for q in qv]
-    is_gene = [None] * n if is_gene is None else [bool(one) for one in is_gene]
-
     if decided is None:
-        image, cells = masks, sorted(set(masks[masks > 0].tolist()))
-        label_of = {cell: cell for cell in cells}
-        places = ["in_cells", "background_or_rejected"]
-        place_of = dict.fromkeys(cells, "in_cells")
+        image, labels = masks, {cell: cell for cell in sorted({*masks[masks > 0].tolist()})}
+        places = ["in_cells", "background_or_rejected", "outside", "invalid"]
+        place_of = dict.fromkeys(labels, "in_cells") | {0: "background_or_rejected"}
     else:
-        image, _ = regions(masks)
-        label_of = decided["label"].to_dict()
-        cells = sorted(label for label in label_of.values() if label)
-        places = ["in_cells", *(f"rejected_{reason}" for reason in reasons), "background"]
-        place_of = {
+        image, labels = regions(masks)[0], decided["label"].to_dict()
+        rejected = [f"rejected_{reason}" for reason in reasons]
+        places = ["in_cells", *rejected, "background", "outside", "invalid"]
+        place_of = {0: "background"} | {
             region: f"rejected_{reason}" if reason else "in_cells"
             for region, reason in decided["reason"].items()
         }
-    places += ["outside", "invalid"]
 
-    ledger = dict.fromkeys([(place, kind) for place in places for kind in KINDS], 0)
-    label, region, kinds = np.zeros(n, int), np.zeros(n, int), []
-    counts, controls_of, low, per_gene, per_region = {}, {}, {}, {}, {}
-    within = 0
-    for i, pixel in enumerate(find_pixels(x, y, matrix, masks.shape, shape)):
-        settings = {"min_qv": min_qv, "genes": genes, "controls": controls}
-        kind = kind_of(x[i], y[i], names[i], qv[i], is_gene=is_gene[i], **settings)
-        found = int(image[pixel]) if pixel is not None else 0
-        if kind == "invalid":
-            place = "invalid"
-        elif pixel is None:
-            place = "outside"
-        else:
-            place = place_of[found] if found else places[-3]
-        ledger[place, kind] += 1
-        kinds.append(kind)
-        label[i], region[i] = label_of.get(found, 0), found
-        within += kind == "gene" and place != "outside"
-        if kind == "gene":
-            per_gene[names[i]] = per_gene.get(names[i], 0) + 1
-            per_region[found] = per_region.get(found, 0) + 1
-            counts[label[i], names[i]] = counts.get((label[i], names[i]), 0) + 1
-        elif kind == "control":
-            key = label[i], control_class(names[i], is_gene[i], controls)
-            controls_of[key] = controls_of.get(key, 0) + 1
-        elif kind == "low_quality":
-            low[label[i]] = low.get(label[i], 0) + 1
+    each = []
+    pixels = find_pixels(points["x"], points["y"], matrix, masks.shape, shape)
+    for pixel, point in zip(pixels, points.to_dict("records"), strict=True):
+        name = None if pd.isna(point["gene"]) else point["gene"]
+        is_gene, qv = point.get("is_gene"), point.get("qv")
+        qv = float("nan") if "qv" in point and pd.isna(qv) else qv
+        settings = {"min_qv": min_qv, "is_gene": is_gene, "genes": genes, "controls": controls}
+        kind = kind_of(point["x"], point["y"], name, qv, **settings)
+        region = 0 if pixel is None else int(image[pixel])
+        place = place_of[region] if pixel is not None else "outside"
+        place = "invalid" if kind == "invalid" else place
+        group = control_class(name, is_gene, controls) if kind == "control" else None
+        group = group if group is None or group in CONTROLS else "other_control"
+        each.append((kind, place, labels.get(region, 0), region, name, group))
+    each = pd.DataFrame(each, columns=["kind", "place", "label", "region", "name", "group"])
 
+    def tally(rows, index, columns):
+        found = dict.fromkeys(((i, j) for i in index[1] for j in columns[1]), 0)
+        for pair in zip(rows[index[0]], rows[columns[0]], strict=True):
+            if pair in found:
+                found[pair] += 1
+        numbers = [[found[i, j] for j in columns[1]] for i in index[1]]
+        return np.array(numbers, np.int64).reshape(len(index[1]), len(columns[1]))
+
+    counted = each[each["kind"] == "gene"]
+    cells = ("label", sorted(label for label in labels.values() if label))
     if genes is not None:
         columns = list(genes)
-    elif known is not None:
-        columns = sorted(
-            name for name in known if name and control_class(name, None, controls) is None
-        )
+    elif isinstance(points["gene"].dtype, pd.CategoricalDtype):
+        known = [name for name in points["gene"].cat.categories if name]
+        columns = sorted(name for name in known if control_class(name, None, controls) is None)
     else:
-        columns = sorted(per_gene)
-    table = np.array([[counts.get((cell, gene), 0) for gene in columns] for cell in cells], int)
-    table = table.reshape(len(cells), len(columns))
-    obs = pd.DataFrame({"transcript_counts": table.sum(axis=1)}, index=cells)
-    classes = [*CONTROLS]
-    if any(known not in CONTROLS for _, known in controls_of):
-        classes.append("other_control")
-    for known_class in classes:
-        obs[f"{known_class}_counts"] = [
-            sum(
-                k
-                for (cell, one), k in controls_of.items()
-                if cell == label and (one if one in CONTROLS else "other_control") == known_class
-            )
-            for label in cells
-        ]
-    obs["total_counts"] = obs.sum(axis=1)
+        columns = sorted(set(counted["name"]))
+    table = tally(counted, cells, ("name", columns))
+    groups = [*CONTROLS, *(["other_control"] if "other_control" in set(each["group"]) else [])]
+    of_groups = tally(each, cells, ("group", groups))
+    obs = pd.DataFrame({"transcript_counts": table.sum(axis=1)}, index=cells[1])
+    obs[[f"{group}_counts" for group in groups]] = of_groups
+    obs["total_counts"] = table.sum(axis=1) + of_groups.sum(axis=1)
     obs["n_genes"] = (table > 0).sum(axis=1)
-    obs["low_quality_counts"] = [low.get(cell, 0) for cell in cells]
+    obs["low_quality_counts"] = tally(each, cells, ("kind", ["low_quality"]))
+    everywhere = tally(counted.assign(all=0), ("all", [0]), ("name", columns))[0]
     var = pd.DataFrame(
         {
-            "transcript_counts": [per_gene.get(gene, 0) for gene in columns],
+            "transcript_counts": everywhere,
             "in_cells": table.sum(axis=0),
             "n_cells": (table > 0).sum(axis=0),
         },
         index=columns,
     )
-    flat = [[ledger[place, kind] for kind in KINDS] for place in places]
+    ledger = tally(each, ("place", places), ("kind", KINDS))
     return Counted(
-        pd.DataFrame(
-            flat, pd.Index(places, name="place"), pd.Index(KINDS, name="kind"), dtype=np.int64
-        ),
+        pd.DataFrame(ledger, pd.Index(places, name="place"), pd.Index(KINDS, name="kind")),
         table,
         obs,
         var,
-        label,
-        region,
-        kinds,
-        np.array([per_region.get(number, 0) for number in label_of], int),
-        within,
+        each["label"].to_numpy(int),
+        each["region"].to_numpy(int),
+        tally(counted, ("region", list(labels)), ("kind", ["gene"]))[:, 0],
+        int((counted["place"] != "outside").sum()),
     )

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 from drawing import OFF
 from hypothesis import HealthCheck, assume, given, settings
@@ -291,3 +292,18 @@ def test_disjoint_tiles_add_up_to_the_whole(seed, factor, data):
     for part in parts:
         assert part.transcripts.sum().equals(whole.transcripts.sum())
         assert part.table.var["transcript_counts"].equals(whole.table.var["transcript_counts"])
+
+
+# ---- the slide itself
+
+
+def test_the_slide_is_the_same_for_the_same_seed_and_has_every_kind_of_name(slide, tmp_path):
+    again = xenium.make(n=6000)
+    assert_array_equal(again.masks, slide.masks)
+    assert again.points.equals(slide.points)
+    assert not xenium.make(n=6000, seed=1).points.equals(slide.points)
+    seen = set(slide.points["feature_name"].dropna())
+    assert seen == set(xenium.PANEL) - set(xenium.UNUSED)
+    file = pq.ParquetFile(slide.write_parquet(tmp_path / "transcripts.parquet"))
+    assert file.num_row_groups == 7
+    assert isinstance(slide.frame_of_bytes["feature_name"].dropna().iloc[0], bytes)
