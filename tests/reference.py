@@ -270,6 +270,30 @@ class Counted(NamedTuple):
     n_transcripts: int
 
 
+def gene_columns(points, genes, controls):
+    """The columns of the table: the genes asked for, or all names known or seen that are genes.
+
+    With a column `is_gene` a name is one where any point says so, whatever its quality; the names
+    that decide nothing, as categories without a point, are judged by the patterns.
+    """
+    if genes is not None:
+        return list(genes)
+    said = {}
+    for name, is_gene in zip(
+        points["gene"], points.get("is_gene", [None] * len(points)), strict=True
+    ):
+        if not pd.isna(name):
+            said.setdefault(name, set()).add(None if pd.isna(is_gene) else bool(is_gene))
+    if isinstance(points["gene"].dtype, pd.CategoricalDtype):
+        for name in points["gene"].cat.categories:
+            said.setdefault(name, {None})
+    return sorted(
+        name
+        for name, words in said.items()
+        if name and any(control_class(name, word, controls) is None for word in words)
+    )
+
+
 def count_points(
     masks,
     decided,
@@ -320,6 +344,7 @@ def count_points(
     for pixel, point in zip(pixels, points.to_dict("records"), strict=True):
         name = None if pd.isna(point["gene"]) else point["gene"]
         is_gene, qv = point.get("is_gene"), point.get("qv")
+        is_gene = None if pd.isna(is_gene) else is_gene
         qv = float("nan") if "qv" in point and pd.isna(qv) else qv
         settings = {"min_qv": min_qv, "is_gene": is_gene, "genes": genes, "controls": controls}
         kind = kind_of(point["x"], point["y"], name, qv, **settings)
@@ -341,13 +366,7 @@ def count_points(
 
     counted = each[each["kind"] == "gene"]
     cells = ("label", sorted(label for label in labels.values() if label))
-    if genes is not None:
-        columns = list(genes)
-    elif isinstance(points["gene"].dtype, pd.CategoricalDtype):
-        known = [name for name in points["gene"].cat.categories if name]
-        columns = sorted(name for name in known if control_class(name, None, controls) is None)
-    else:
-        columns = sorted(set(counted["name"]))
+    columns = gene_columns(points, genes, controls)
     table = tally(counted, cells, ("name", columns))
     groups = [*CONTROLS, *(["other_control"] if "other_control" in set(each["group"]) else [])]
     of_groups = tally(each, cells, ("group", groups))

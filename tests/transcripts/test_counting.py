@@ -1,5 +1,6 @@
 """Points are looked up and counted as the oracle does it, whatever they and the masks are."""
 
+import dask.array as da
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
@@ -12,11 +13,14 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sampling import share
+from spatialdata.models import Image2DModel, Labels2DModel, PointsModel
+from spatialdata.transformations import Affine
 from transcripts import xenium
 from transcripts.agreement import assert_agree, expect, quietly, settings_of
 from transcripts.situations import situations
 
 from postseg import PostSegmentation
+from postseg.raster.images import encode
 
 
 def examples(count):
@@ -47,7 +51,7 @@ def test_points_anywhere_equal_the_oracle(drawn, data):
             {},
             optional={
                 "min_qv": st.sampled_from([None, 20, 4.0]),
-                "genes": st.sampled_from([["B"], ["NEGR1", "C", "A"], ["A", "BLANK_1"]]),
+                "genes": st.sampled_from([["B"], ["NEGR1", "C", "A"], ["A", "of no point"]]),
             },
         )
     )
@@ -91,7 +95,7 @@ def test_a_whole_origin_loses_no_digit():
 
 def test_coordinates_of_single_precision_are_taken_as_they_are():
     post = made(np.array([[1, 2]]), filter_config=OFF)
-    points = pd.DataFrame({"x": np.array([0.3, 1.7], "f4"), "y": np.array([0.5] * 2, "f4")})
+    points = pd.DataFrame({"x": np.array([0.3, 0.2125], "f4"), "y": np.array([0.1] * 2, "f4")})
     points = points.assign(gene="A")
     post.process_points(points, pixel_size=0.2125)
     assert_agree(post, expect(post, post.input_masks, points))
@@ -146,6 +150,14 @@ def test_a_slide_like_xeniums_equals_the_oracle(source, slide, tmp_path):
     expected = expect(post, slide.masks, as_oracle(slide, source in CATEGORIES))
     assert (expected.ledger.sum(axis=1)[["background", "outside", "invalid"]] > 0).all()
     assert_agree(post, expected)
+    found = points.compute()
+    assert_array_equal(found[["x", "y"]], slide.points[["x", "y"]])
+    assert found["transcript_id"].tolist() == slide.points["transcript_id"].tolist()
+    assert found.dtypes.equals(points.dtypes)
+    assert [
+        text or None
+        for text in found["feature_name"].astype(object).where(found["feature_name"].notna(), None)
+    ] == slide.frame["feature_name"].tolist()
     assert {"NANOG", "NEGR1"} <= set(table.var_names)
     assert ("ZZZ3" in table.var_names) == (source in CATEGORIES)
 
@@ -167,11 +179,82 @@ def test_points_of_xeniums_columns_become_x_and_y(slide):
     assert settings_of(post)["y"] == "y_location"
 
 
+def test_parts_without_a_point_are_parts(slide):
+    parts = [slide.frame.iloc[rows] for rows in (slice(0), slice(5), slice(5, 5), slice(5, None))]
+    post = made(slide.masks)
+    post.process_points(dd.from_map(lambda i: parts[i], range(4), meta=parts[0]), pixel_size=0.2125)
+    assert_agree(post, expect(post, slide.masks, as_oracle(slide, categories=False)))
+
+
+@pytest.mark.parametrize("kind", ["lazy", "runs", "one thread"])
+def test_masks_of_any_kind_give_the_same(kind, slide):
+    masks = da.from_array(slide.masks, chunks=(70, 90)) if kind == "lazy" else slide.masks
+    masks = encode(masks) if kind == "runs" else masks
+    post = made(masks, n_jobs=1 if kind == "one thread" else 2)
+    points = dd.from_pandas(slide.points, npartitions=5, sort=False)
+    post.process_points(points, pixel_size=0.2125)
+    assert_agree(post, expect(post, slide.masks, as_oracle(slide)))
+
+
 def test_without_points_to_keep_the_counts_are_the_same(slide):
     post = made(slide.masks)
     model, _ = post.process_points(slide.points, pixel_size=0.2125, keep_points=False)
     assert model is post.points_model is None
     assert_agree(post, expect(post, slide.masks, as_oracle(slide)))
+
+
+# ---- where elements lie
+
+XY = ("x", "y")
+TURNED = np.array([[0.8, -0.6, 300.25], [0.6, 0.8, -70.5], [0, 0, 1]])
+
+
+def placed(points, matrix):
+    """A points element that lies in "global" where the matrix puts it."""
+    return PointsModel.parse(
+        dd.from_pandas(points, npartitions=2, sort=False),
+        feature_key="feature_name",
+        transformations={"global": Affine(matrix, input_axes=XY, output_axes=XY)},
+    )
+
+
+@pytest.mark.parametrize("factor", [1, 3])
+def test_masks_that_are_an_element_meet_the_points_in_its_system(factor, slide):
+    labels = Labels2DModel.parse(
+        slide.masks,
+        dims=("y", "x"),
+        transformations={"global": Affine(TURNED, input_axes=XY, output_axes=XY)},
+    )
+    post = made(labels, factor_rescale=factor)
+    to_global = TURNED @ np.diag([xenium.UM, xenium.UM, 1])
+    points = slide.points.iloc[100:].reset_index(drop=True)
+    points = points[np.isfinite(points[["x", "y"]]).all(axis=1)]
+    middles = points.assign(x=points["x"] + 1e-6, y=points["y"] + 1e-6)  # off the edges
+    post.process_points(placed(middles, to_global))
+    matrix = np.diag([factor * xenium.UM] * 2 + [1])
+    middles = middles.rename(columns={"feature_name": "gene"})
+    assert_agree(post, expect(post, slide.masks, middles, matrix=matrix))
+    assert settings_of(post)["coordinate_system"] == "global"
+
+
+@pytest.mark.parametrize("origin", [None, (10, 20.5)], ids=["whole", "tile"])
+def test_masks_with_a_reference_meet_the_points_in_its_system(origin, slide):
+    height, width = slide.masks.shape
+    more = 0 if origin is None else 40
+    image = Image2DModel.parse(
+        np.zeros((1, 2 * (height + more), 2 * (width + more)), np.uint8),
+        dims=("c", "y", "x"),
+        transformations={"global": Affine(TURNED, input_axes=XY, output_axes=XY)},
+    )
+    post = made(slide.masks, factor_rescale=2, reference=image, origin=origin)
+    points = slide.points[np.isfinite(slide.points[["x", "y"]]).all(axis=1)]
+    points = points.assign(x=points["x"] + 1e-6, y=points["y"] + 1e-6)
+    post.process_points(placed(points, TURNED @ np.diag([4, 4, 1])), genes=["VIM"])
+    matrix = np.diag([4.0, 4, 1])
+    if origin is not None:
+        matrix[:2, 2] = -2 * origin[1], -2 * origin[0]
+    points = points.rename(columns={"feature_name": "gene"})
+    assert_agree(post, expect(post, slide.masks, points, matrix=matrix, genes=["VIM"]))
 
 
 # ---- which points count
@@ -182,7 +265,7 @@ def test_without_points_to_keep_the_counts_are_the_same(slide):
     [
         {"genes": ["VIM", "NANOG", "of no point", "ACTA2"]},
         {"genes": np.array(["VIM"])},
-        {"genes": ["VIM", "BLANK_0006"]},
+        {"genes": ["VIM", "BLANK_0006"], "controls": None},
         {"min_qv": None},
         {"min_qv": 30.5},
         {"min_qv": 1e9},
@@ -230,17 +313,20 @@ def test_qualities_may_have_another_name_and_nulls(slide):
     assert_agree(post, expect(post, slide.masks, as_oracle(slide)))
 
 
-def test_a_column_is_gene_decides_what_is_a_control(slide):
+@pytest.mark.parametrize("categories", [True, False], ids=["categories", "text"])
+@pytest.mark.parametrize("kind", ["bool", "uint8", "boolean"])
+def test_a_column_is_gene_decides_what_is_a_control(kind, categories, slide):
     names = slide.points["feature_name"]
-    is_gene = ~names.isin(["VIM", "NegControlProbe_00042", "FalseCode7"]).to_numpy()
-    points = slide.points.assign(is_gene=is_gene)
+    no_genes = ["VIM", "NegControlProbe_00042", "FalseCode7"]
+    is_gene = pd.Series(~names.isin(no_genes).to_numpy()).astype(kind)
+    if kind == "boolean":
+        is_gene[::3] = pd.NA  # which decides nothing, so that patterns do
+    points = slide.points if categories else slide.frame
     post = made(slide.masks)
-    # names as text, so that what is no control is what was seen
-    points["feature_name"] = slide.frame["feature_name"]
-    post.process_points(points, pixel_size=0.2125)
-    points = as_oracle(slide, categories=False).assign(is_gene=is_gene)
-    expected = expect(post, slide.masks, points)
+    post.process_points(points.assign(is_gene=is_gene), pixel_size=0.2125)
+    expected = expect(post, slide.masks, as_oracle(slide, categories).assign(is_gene=is_gene))
     assert {"BLANK_0006", "SystemControl12"} <= set(expected.var.index)
+    assert not {"NegControlProbe_00042", "FalseCode7"} & set(expected.var.index)
     assert expected.obs["other_control_counts"].sum() > 0
     assert_agree(post, expected)
 

@@ -6,7 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawing import OFF, squares
+from spatialdata.models import PointsModel
+from spatialdata.transformations import Identity, Scale, set_transformation
 from transcripts import xenium
+from transcripts.agreement import settings_of
 from transcripts.counted import Source
 
 from postseg import PostSegmentation
@@ -31,7 +34,7 @@ def assert_refused(post, source, error, words, *args, **chosen):
         post.process_points(source, *args, **chosen)
     text = str(raised.value)
     assert [word for word in words if word not in text] == [], text
-    assert re.search(r"[.)]$", text), text
+    assert re.search(r"[.)?]$", text), text
     assert [name for name, value in vars(post).items() if value is not before[name]] == []
 
 
@@ -58,12 +61,12 @@ MISTAKES = {
         {"xy": ("x", "v")},
         ["'v'", "x, y, gene, qv"],
     ),
-    "x is text": (POINTS.astype({"x": str}), {}, ["'x'", "number"]),
-    "y is text": (POINTS.astype({"y": str}), {}, ["'y'", "number"]),
-    "x is boolean": (POINTS.astype({"x": bool}), {}, ["'x'", "number"]),
-    "genes are numbers": (POINTS.assign(gene=1.5), {}, ["'gene'", "text"]),
+    "x is text": (POINTS.astype({"x": str}), {}, ["'x'", "numeric"]),
+    "y is text": (POINTS.astype({"y": str}), {}, ["'y'", "numeric"]),
+    "x is boolean": (POINTS.astype({"x": bool}), {}, ["'x'", "numeric"]),
+    "genes are numbers": (POINTS.assign(gene=1.5), {}, ["'gene'", "gene_key"]),
     "an unknown column of qualities": (POINTS, {"qv_key": "q"}, ["qv_key", "'q'"]),
-    "qualities are text": (POINTS.assign(qv="high"), {}, ["'qv'", "number"]),
+    "qualities are text": (POINTS.assign(qv="high"), {}, ["'qv'", "numeric"]),
     "a column label": (POINTS.assign(label=1), {}, ["'label'"]),
     "a column region": (POINTS.assign(region=1), {}, ["'region'"]),
     "a singular matrix": (
@@ -92,6 +95,11 @@ MISTAKES = {
     ),
     "genes twice": (POINTS, {"genes": ["A", "B", "A"]}, ["genes", "'A'"]),
     "genes as one text": (POINTS, {"genes": "A"}, ["genes", "'A'", "list"]),
+    "a control among the genes": (
+        POINTS,
+        {"genes": ["A", "BLANK_1"]},
+        ["genes", "'BLANK_1'", "controls"],
+    ),
     "an impossible pattern": (POINTS, {"controls": "(A"}, ["controls", "(A"]),
     "is_gene is text": (POINTS.assign(is_gene="yes"), {}, ["'is_gene'"]),
     "no points": (POINTS.iloc[:0], {}, ["no points"]),
@@ -108,17 +116,19 @@ def test_a_mistake_is_told_before_points_are_read(post, mistake):
     assert_refused(post, points, (ValueError, TypeError), words, **chosen)
 
 
-@pytest.mark.parametrize(
-    "mistake", ["no column of genes", "no coordinates", "x is text", "no points"]
-)
+@pytest.mark.parametrize("mistake", ["no column of genes", "no coordinates", "no points"])
 @pytest.mark.parametrize("suffix", ["parquet", "csv"])
 def test_so_it_is_of_files(post, mistake, suffix, tmp_path):
     points, chosen, words = MISTAKES[mistake]
-    if suffix == "csv" and mistake == "x is text":
-        points = points.assign(x="left")  # else it is a number again
     path = tmp_path / f"points.{suffix}"
     points.to_parquet(path) if suffix == "parquet" else points.to_csv(path, index=False)
     assert_refused(post, path, (ValueError, TypeError), words, **chosen)
+
+
+def test_text_among_the_numbers_of_a_csv_file_is_named(post, tmp_path):
+    path = tmp_path / "points.csv"
+    POINTS.assign(x=["3.5", "left", "1", "2"]).to_csv(path, index=False)
+    assert_refused(post, path, (ValueError, OSError), ["points.csv", "left"])
 
 
 def test_a_path_that_is_not_there_is_named(post, tmp_path):
@@ -127,12 +137,14 @@ def test_a_path_that_is_not_there_is_named(post, tmp_path):
 
 def test_a_file_of_another_kind_is_named(post, tmp_path):
     (tmp_path / "points.xlsx").write_text("x")
-    assert_refused(post, tmp_path / "points.xlsx", ValueError, ["points.xlsx", "parquet", "csv"])
+    assert_refused(
+        post, tmp_path / "points.xlsx", (ValueError, OSError), ["points.xlsx", "Parquet", "CSV"]
+    )
 
 
 @pytest.mark.parametrize("points", [None, 5, [1, 2], np.zeros((3, 2))], ids=repr)
 def test_what_are_no_points_is_named(post, points):
-    assert_refused(post, points, TypeError, [type(points).__name__, "parquet"])
+    assert_refused(post, points, TypeError, [type(points).__name__, "Parquet"])
 
 
 def test_without_masks_it_says_so():
@@ -143,7 +155,7 @@ def test_without_masks_it_says_so():
 def test_where_no_cell_is_left_it_says_so():
     post = PostSegmentation(squares(2), verbose=False)
     with pytest.raises(RuntimeError, match="None of the 1 regions passed"):
-        post.process_points(POINTS)
+        post.process_points(POINTS.assign(x=1.5, y=1.5))
     assert post.transcripts is post.table is post.filter_report is None
 
 
@@ -165,39 +177,44 @@ def of(sdata):
 def test_an_unknown_system_is_named_with_those_there_are(sdata):
     post = of(sdata)
     chosen = {"coordinate_system": "globl"}
-    assert_refused(post, sdata["transcripts"], ValueError, ["'globl'", "'global'"], **chosen)
+    assert_refused(post, sdata["transcripts"], ValueError, ["'globl'", "global"], **chosen)
 
 
 def test_without_a_system_in_common_both_sides_are_listed(sdata):
-    from spatialdata.models import PointsModel
-    from spatialdata.transformations import Identity
-
     elsewhere = PointsModel.parse(
         sdata["transcripts"].compute(),
         feature_key="feature_name",
         transformations={"elsewhere": Identity()},
     )
-    words = ["coordinate system", "'elsewhere'", "'global'"]
+    words = ["coordinate system", "elsewhere", "global"]
     assert_refused(of(sdata), elsewhere, ValueError, words)
 
 
-def test_of_several_systems_in_common_one_is_asked_for(sdata):
-    from spatialdata.transformations import Identity, Scale, set_transformation
-
+def test_of_several_systems_that_disagree_one_is_asked_for():
     both = xenium.make((60, 80), 6, 300).spatialdata()
     set_transformation(both["cell_labels"], Scale([0.2125, 0.2125], ("x", "y")), "um")
     set_transformation(both["transcripts"], Identity(), "um")
     post = of(both)
-    words = ["coordinate_system", "'global'", "'um'"]
+    post.process_points(both["transcripts"])  # they agree
+    whole = post.table.X.toarray()
+    set_transformation(both["transcripts"], Scale([0.5, 0.5], ("x", "y")), "um")
+    words = ["coordinate_system", "global", "um"]
     assert_refused(post, both["transcripts"], ValueError, words)
-    for name in ("global", "um"):
-        post.process_points(both["transcripts"], coordinate_system=name)
+    post.process_points(both["transcripts"], coordinate_system="global")
+    np.testing.assert_array_equal(post.table.X.toarray(), whole)
+    post.process_points(both["transcripts"], coordinate_system="um")
+    assert settings_of(post)["coordinate_system"] == "um"
+    assert settings_of(post)["to_pixels"][0, 0] == pytest.approx(0.5 / 0.2125)
 
 
-@pytest.mark.parametrize("chosen", [{"pixel_size": 0.2125}, {"to_image": np.eye(3)}], ids=str)
-def test_an_element_tells_its_place_itself(sdata, chosen):
-    (name,) = chosen
-    assert_refused(of(sdata), sdata["transcripts"], ValueError, [name, "transformation"], **chosen)
+@pytest.mark.parametrize(
+    "chosen", [{"pixel_size": 0.5}, {"to_image": np.diag([2.0, 2, 1])}], ids=str
+)
+def test_what_is_given_comes_before_what_an_element_tells(sdata, chosen):
+    post = of(sdata)
+    post.process_points(sdata["transcripts"], **chosen)
+    np.testing.assert_array_equal(settings_of(post)["to_pixels"], np.diag([2, 2, 1]))
+    assert "coordinate_system" not in settings_of(post)
 
 
 # ---- points that lie elsewhere
@@ -215,6 +232,10 @@ def test_micrometres_taken_for_pixels_are_found_out():
     points = POINTS.assign(x=(POINTS["x"] + 1000) * 0.2125, y=(POINTS["y"] + 1000) * 0.2125)
     assert_refused(post, points, ValueError, ["outside", "pass pixel_size=0.2125"])
     post.process_points(points, pixel_size=0.2125)
+
+
+def test_points_without_any_place_are_told(post):
+    assert_refused(post, POINTS.assign(x=np.nan), ValueError, ["finite", "x and y"])
 
 
 def test_that_is_not_said_where_it_does_not_help(post):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from drawing import OFF, squares
 from transcripts import xenium
-from transcripts.agreement import assert_agree, expect, same_counts
+from transcripts.agreement import assert_agree, expect, same_counts, settings_of
 from transcripts.counted import Source
 
 from postseg import PostSegmentation
@@ -71,7 +71,7 @@ def test_a_sweep_reads_no_point_and_tells_the_share_in_cells(post, source, slide
 def test_the_filter_run_again_reads_no_point(post, source):
     before = post.table.X.toarray()
     source.reads.clear()
-    post.filter_config = {"max_area": 500}
+    post.filter_config = {"max_area": int(post.table.obs["area"].median())}
     post.process_masks_to_shapes()
     post.process_table()
     assert source.reads == []
@@ -129,8 +129,7 @@ def test_with_a_filter_of_its_own_points_are_looked_up_in_the_masks(slide):
     assert [*post.transcripts.index] == ["in_cells", "background_or_rejected", "outside", "invalid"]
     expected = expect(post, slide.masks, oracle(slide), own_filter=True)
     assert_agree(post, expected, own_filter=True)
-    settings = post.table.uns["postseg"]["transcripts"]["settings"]
-    assert settings["looked_up_in"] == "masks"
+    assert settings_of(post)["looked_up_in"] == "masks"
 
 
 def test_a_label_in_two_parts_is_one_cell_of_such_a_filter():
@@ -141,6 +140,18 @@ def test_a_label_in_two_parts_is_one_cell_of_such_a_filter():
     assert post.table.obs["label"].tolist() == [2, 4]
     assert post.table.X.toarray().tolist() == [[3], [1]]
     assert post.points_model.compute()["label"].tolist() == [2, 2, 2, 4, 0]
+
+
+def test_a_filter_that_edits_masks_first_tells_the_reasons(slide):
+    class Without(PostSegmentation):
+        def filter_cell_by_regionprops(self, seg_masks, **thresholds):
+            return super().filter_cell_by_regionprops(edited, **thresholds)
+
+    edited = np.where(slide.masks % 3 == 0, 0, slide.masks)
+    post = Without(slide.masks, **SETTINGS)
+    post.process_points(slide.points, pixel_size=0.2125)
+    assert post.transcripts.loc["rejected_too_small", "gene"] > 0
+    assert_agree(post, expect(post, edited, oracle(slide)))
 
 
 # ---- how long counts live
@@ -179,16 +190,20 @@ def test_counts_stay_when_only_a_name_changes():
     post = small()
     ledger = post.transcripts
     post.label_name = "nuclei"
-    assert post.points_model is post.table is None
+    assert post.table is None
     assert post.transcripts.equals(ledger)
     table = post.process_table()
     assert table.X.toarray().tolist() == [[1], [2]]
+    assert settings_of(post)["element"] == "nuclei_transcripts"
 
 
-def test_points_of_other_thresholds_are_gone():
+def test_points_and_ledger_follow_other_thresholds():
     post = small()
+    assert post.points_model.compute()["label"].tolist() == [1, 2, 2, 0]
     post.refilter(min_absolute_area=70)
-    assert post.points_model is None
+    assert post.table is None
+    assert post.points_model.compute()["label"].tolist() == [0, 1, 1, 0]
+    assert post.points_model.compute()["region"].tolist() == [1, 2, 2, 0]
     assert post.transcripts.loc["in_cells", "gene"] == 2
     assert post.transcripts.loc["rejected_tiny_artifacts", "gene"] == 1
     assert post.process_table().X.toarray().tolist() == [[2]]
