@@ -33,12 +33,15 @@ from postseg.filtering.config import FilterConfig, check_config, suggestion
 from postseg.filtering.metrics import measure_regions, with_microns
 from postseg.filtering.report import FilterReport
 from postseg.filtering.run import (
+    TRANSCRIPTS,
     FilterRun,
     Measured,
     apply_filter,
     find_failures,
     measure_masks,
+    tell_transcripts,
     why_nothing_passed,
+    with_transcripts,
 )
 from postseg.filtering.sweep import Sweep, Window, sweep, swept, window
 from postseg.functions import DebugImage, save_picture
@@ -46,6 +49,7 @@ from postseg.geometry import outlines
 from postseg.geometry.placement import (
     GLOBAL,
     IMAGE,
+    MICRONS,
     Placement,
     Reference,
     known_place,
@@ -61,14 +65,16 @@ from postseg.raster.label_image import (
     is_lazy,
     read_only,
 )
-from postseg.raster.runs import Runs
+from postseg.raster.runs import Runs, components
 from postseg.raster.sources import files_behind
 from postseg.results import MADE, Held, Turn
 from postseg.tiles.audit import with_sources
 from postseg.tiles.merged import Merged
 from postseg.tiles.slide import Slide
+from postseg.transcripts.kinds import CONTROLS, Controls
 
 if TYPE_CHECKING:
+    import dask.dataframe as dd
     import geopandas as gpd
     import shapely
     import xarray as xr
@@ -77,9 +83,11 @@ if TYPE_CHECKING:
     from spatialdata import SpatialData
 
     from postseg.show.pictures import Scene
+    from postseg.transcripts.counted import Counted
     from postseg.verify.verification import Verification
 
 T = TypeVar("T")
+Elements = tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]
 
 _SETTINGS = (  # keywords of the constructor
     *("masks", "factor_rescale", "label_name", "shape_name"),
@@ -89,10 +97,13 @@ _SETTINGS = (  # keywords of the constructor
 
 
 class Setting(Generic[T]):
-    """An attribute that is checked when it is assigned, and drops the results it outdates."""
+    """An attribute that is checked when it is assigned, and drops the results it outdates.
 
-    def __init__(self, check: Callable[[Any], T], default: Any, doc: str, drops: bool = False):
-        self._check, self._default, self._drops = check, check(default), drops
+    `outdates` is the name of the method that drops them.
+    """
+
+    def __init__(self, check: Callable[[Any], T], default: Any, doc: str, outdates: str = ""):
+        self._check, self._default, self._outdates = check, check(default), outdates
         self.__doc__ = doc
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -109,8 +120,8 @@ class Setting(Generic[T]):
     def __set__(self, post: PostSegmentation, value: Any) -> None:
         with post._turn.lock:
             vars(post)[self._slot] = self._check(value)
-            if self._drops:
-                post._forget_elements()
+            if self._outdates:
+                getattr(post, self._outdates)()
 
 
 class Result(Generic[T]):
@@ -188,7 +199,14 @@ class PostSegmentation:
         Counts, statistics and thresholds of the last filter run.
     regions : DataFrame or None
         One row per region that the last filter run found: metrics, ``area_um2`` where the pixel
-        size was known, ``label`` (0 = rejected) and ``reason``.
+        size was known, ``transcript_counts`` once points were counted, ``label`` (0 = rejected)
+        and ``reason``.
+    points_model : dask DataFrame or None
+        The points of `process_points`, lazily, with ``label`` and ``region``: a SpatialData
+        element. It follows the masks, as `transcripts` does.
+    transcripts : DataFrame or None
+        Where all of these points are: in cells, in regions rejected for each reason, in the
+        background, outside, or nowhere; by kind.
 
     Raises
     ------
@@ -221,22 +239,22 @@ class PostSegmentation:
     progress: bool = False
 
     factor_rescale = Setting(
-        check_factor, 1, "How many times smaller the masks are than the image.", drops=True
+        check_factor, 1, "How many times smaller the masks are than the image.", "_forget_place"
     )
     origin = Setting(
         check_origin,
         None,
         "Row and column of the tile's first pixel in its slide, in mask pixels.",
-        drops=True,
+        "_forget_place",
     )
     image_shape = Setting(
-        check_image_shape, None, "Rows and columns at full resolution.", drops=True
+        check_image_shape, None, "Rows and columns at full resolution.", "_forget_place"
     )
     pixel_size = Setting(
         check_pixel_size,
         None,
         "Side of a full-resolution pixel in um, or None where it is not known.",
-        drops=True,
+        "_forget_microns",
     )
     n_jobs = Setting(
         lambda n_jobs: check_n_jobs(n_jobs, "n_jobs"), None, "Threads to use; -1 for all CPUs."
@@ -384,7 +402,7 @@ class PostSegmentation:
             )
         with self._turn.lock:
             self._reference = element
-            self._forget_elements()
+            self._forget_place()
 
     @property
     def lies_in_global(self) -> bool:
@@ -393,9 +411,35 @@ class PostSegmentation:
         return known is not None and GLOBAL in known.systems
 
     @property
-    def element_names(self) -> tuple[str, str, str]:
-        """Names of the labels element, the shapes element and the table."""
-        return self.label_name, self.shape_name, f"{self.label_name}_table"
+    def element_names(self) -> tuple[str, ...]:
+        """Names of the labels element, the shapes element, the table and, if any, the points."""
+        names = (self.label_name, self.shape_name, f"{self.label_name}_table")
+        counted = self._held.counted
+        kept = counted is not None and counted.keep_points
+        return (*names, self._points_name) if kept else names
+
+    @property
+    def points_model(self) -> dd.DataFrame | None:
+        """Points with the label and region that each lies in: the SpatialData points element."""
+        with self._turn.lock:
+            counted, audit = self._held.counted, self._held.audit
+            if counted is None or audit is None or not counted.keep_points:
+                return None
+            if self._held.points_model is None:
+                from postseg.transcripts.labelled import make_points
+
+                made = make_points(counted, audit["label"].to_numpy(), self._placement())
+                self._hold(points_model=made)
+            return self._held.points_model
+
+    @property
+    def transcripts(self) -> pd.DataFrame | None:
+        """The ledger of `process_points`: int64, one row per place, one column per kind."""
+        with self._turn.lock:
+            counted, audit = self._held.counted, self._held.audit
+            if counted is None or audit is None:
+                return None
+            return self._ledger(counted).copy()
 
     @property
     def filter_config(self) -> FilterConfig:
@@ -542,10 +586,11 @@ class PostSegmentation:
         Returns
         -------
         AnnData
-            n_cells x 0. ``obs`` has the survivors' rows of `regions`, ``obs["label"]`` is the
-            instance id, ``obsm["spatial"]`` the centroids as (x, y) in the coordinate system
-            ``"global"``, ``obsm["spatial_um"]`` in ``"microns"`` where the pixel size is known.
-            ``uns["postseg"]`` keeps the audit of the rejected regions, see
+            n_cells x 0, or by genes once `process_points` counted them. ``obs`` has the survivors'
+            rows of `regions`, ``obs["label"]`` is the instance id, ``obsm["spatial"]`` the
+            centroids as (x, y) in the coordinate system ``"global"``, ``obsm["spatial_um"]`` in
+            ``"microns"`` where the pixel size is known. ``uns["postseg"]`` keeps the audit of the
+            rejected regions, see
             `postseg.elements.audit`, unless a subclass filters in its own way.
 
         Raises
@@ -577,10 +622,117 @@ class PostSegmentation:
                     placement,
                     self._restorable(made_by.report),
                 )
-            obsm = centroids(cells, placement)
-            table = build.table_element(cells, obsm, name, INSTANCE_KEY, uns)
+            obsm, X, var = centroids(cells, placement), None, None
+            counted = self._held.counted
+            if counted is not None:
+                from postseg.transcripts.ledger import pack
+
+                of_region = self._audit()["label"].to_numpy()
+                X, obs, var = counted.cells(of_region, cells[INSTANCE_KEY].to_numpy())
+                cells = cells.assign(**obs)
+                packed = pack(counted, self._ledger(counted), self._points_name)
+                uns.setdefault(audit.KEY, {})["transcripts"] = packed
+            table = build.table_element(cells, obsm, name, INSTANCE_KEY, uns, X, var)
             self._hold(table=table)
             return table
+
+    def process_points(
+        self,
+        points: Any,
+        gene_key: str | None = None,
+        *,
+        xy: tuple[str, str] | None = None,
+        pixel_size: float | None = None,
+        to_image: Any = None,
+        coordinate_system: str | None = None,
+        min_qv: float | None = 20,
+        qv_key: str = "qv",
+        genes: Iterable[str] | None = None,
+        controls: Controls = CONTROLS,
+        keep_points: bool = True,
+    ) -> tuple[dd.DataFrame | None, AnnData]:
+        """Count transcripts by cell, exactly, by the pixel that each lies in: cells x genes.
+
+        They are looked up once, in all regions, so that `refilter` and `threshold_sweep` know what
+        other thresholds cost in transcripts. Masks that were not filtered yet are filtered by
+        `process_masks_to_shapes`, whose `rejections` see the counts.
+
+        Parameters
+        ----------
+        points : points element, DataFrame, Table, Dataset or path
+            One row per transcript: a SpatialData element, a pandas or dask frame, a pyarrow Table
+            or Dataset, or a Parquet or CSV file, or a folder of Parquet files.
+        gene_key : str, optional
+            Column of names of genes. Default: the element's feature key, else the one of
+            ``feature_name``, ``gene`` and ``target`` that is there.
+        xy : (str, str), optional
+            Columns of coordinates. Default: the first pair that is there of ``x, y``;
+            ``x_location, y_location``; ``global_x, global_y``; ``x_global_px, y_global_px``.
+        pixel_size : float, optional
+            Of plain points in um: the side of a full-resolution pixel (Xenium: 0.2125).
+        to_image : (3, 3) array_like, optional
+            From (x, y, 1) to full-resolution pixels of the image, y down, instead. Default:
+            points are in these; an element lies where its transformation tells.
+        coordinate_system : str, optional
+            By which an element is placed, where it shares several with the masks that disagree.
+        min_qv : float, optional
+            Points of less quality do not count; None: all do.
+        qv_key : str
+            Column of the quality; all points count if there is no ``qv``.
+        genes : iterable of str, optional
+            The columns of the table, in this order. Default: the names, or categories, that are
+            no controls, sorted.
+        controls : mapping, str or iterable of str, optional
+            Regular expressions of how names of controls begin, by class of control as in
+            `postseg.transcripts.kinds.CONTROLS`, or not classed. Where the points have a column
+            ``is_gene``, that decides.
+        keep_points : bool
+            Hand the points over, too: `points_model`, and an element of `to_spatialdata`.
+
+        Returns
+        -------
+        points_model : dask DataFrame or None
+            See the attribute; None without `keep_points`.
+        table : AnnData
+            That of `process_table`, with counts.
+
+        Raises
+        ------
+        TypeError, ValueError, OSError
+            For points that cannot be read or counted, and when all lie outside of the masks.
+        RuntimeError
+            Without masks, when no region survives, and when points were lost on the way. After an
+            error, or an interruption, the object is as before.
+        """
+        from postseg.transcripts.count_points import count_points
+        from postseg.transcripts.ledger import ledger_text
+
+        with self._step():
+            runs, n_regions = self._regions_now()
+            counted = count_points(
+                points,
+                runs,
+                n_regions,
+                self._frame(),
+                gene_key=gene_key,
+                xy=xy,
+                pixel_size=pixel_size,
+                to_image=to_image,
+                coordinate_system=coordinate_system,
+                min_qv=min_qv,
+                qv_key=qv_key,
+                genes=genes,
+                controls=controls,
+                keep_points=keep_points,
+                is_tile=self.origin is not None,
+            )
+            self._tell_counts(counted)
+            if self._held.audit is None:
+                self.process_masks_to_shapes()
+            table = self.process_table()
+            if self.verbose:
+                print(ledger_text(self._ledger(counted)))
+            return self.points_model, table
 
     # ---- other thresholds
 
@@ -750,7 +902,8 @@ class PostSegmentation:
         from postseg.elements import build
 
         check_target(path, overwrite, store=True, inputs=self._sources())
-        build.write_store(path, *self._handed_over(), overwrite=overwrite)
+        labels, shapes, tables, points = self._handed_over()
+        build.write_store(path, labels, shapes, tables, points, overwrite=overwrite)
 
     def export(self, path: str | PathLike[str], overwrite: bool = False) -> None:
         """Write the cells in the format that the end of the file's name stands for.
@@ -820,7 +973,7 @@ class PostSegmentation:
         from postseg.verify.verification import verify_elements
 
         with self._step():
-            labels, shapes, tables = self._elements()
+            labels, shapes, tables, _ = self._elements()
             return verify_elements(*labels.values(), *shapes.values(), *tables.values())
 
     def to_napari(self) -> list[tuple[Any, dict[str, Any], str]]:
@@ -1066,11 +1219,24 @@ class PostSegmentation:
     def _forget_elements(self) -> None:
         self._hold(shift=None, **dict.fromkeys(MADE))
 
+    def _forget_place(self) -> None:
+        """Forget what was made of masks that lie elsewhere now, and which points lay in them."""
+        self._forget_elements()
+        if self._held.counted is not None:
+            self._tell_counts(None)
+
+    def _forget_microns(self) -> None:
+        """Forget what was made with another pixel size."""
+        counted = self._held.counted
+        if counted is not None and counted.system == MICRONS:
+            self._forget_place()
+        self._forget_elements()
+
     def _look_at_reference(self) -> None:
         """Forget what was made where a reference lay before its transformations were changed."""
         now = _place_of(self.reference)
         if not same_place(now, self._held.seen):
-            self._forget_elements()
+            self._forget_place()
             self._hold(seen=now)
 
     @contextmanager
@@ -1126,13 +1292,89 @@ class PostSegmentation:
         held = self._held
         if shift is None or shift != held.shift or held.runs is None or not runs.same(held.runs):
             self._forget_elements()
+        counted = self._counted_still(made_by, runs)
         if made_by is not None:
             audit = made_by.regions
+        elif counted is not None and held.audit is not None:
+            audit = held.audit
         else:
             audit = measure_regions(masks)
             audit["label"] = audit["source_label"]
-        # the rows of the table carry the thresholds too
-        self._hold(masks=masks, runs=runs, made_by=made_by, audit=audit, shift=shift, table=None)
+        self._hold(masks=masks, runs=runs, made_by=made_by, audit=audit, shift=shift)
+        # the rows of the table carry the thresholds too, and the ledger the reasons
+        self._hold(counted=counted, table=None, points_model=None, transcripts=None)
+
+    @property
+    def _points_name(self) -> str:
+        """Name of the points element."""
+        return f"{self.label_name}_transcripts"
+
+    def _regions_now(self) -> tuple[Runs, int]:
+        """All regions that points are looked up in: runs with their numbers, and how many.
+
+        Of a filter of a subclass's own they are the masks as they stand, unless it tells more.
+        """
+        if self._filters_by_rejections():
+            measured = self._measure_input()
+            return measured.runs, len(measured.table)
+        if self._held.audit is None:
+            self.process_masks_to_shapes()
+        made_by, runs = self._held.made_by, self._held.runs
+        if made_by is not None:
+            return made_by.measured.runs, len(made_by.measured.table)
+        assert runs is not None  # as there is an audit
+        regions, number = components(runs)
+        return runs._replace(label=number), regions.label.size
+
+    def _tell_counts(self, counted: Counted | None) -> None:
+        """Hold counts of points, and tell the regions that were measured of theirs, or of none."""
+        held = self._held
+        known = counted or held.counted
+        assert known is not None
+        counts, total = (None, None) if counted is None else counted.of_regions()
+        found: dict[str, Any] = dict.fromkeys(("table", "points_model", "transcripts"))
+        of = [held.measured, held.made_by and held.made_by.measured]
+        measured = next((m for m in of if m is not None and known.is_of(m.runs)), None)
+        if measured is None:  # the masks of a filter of a subclass's own
+            assert held.audit is not None
+            audit = held.audit.drop(columns=TRANSCRIPTS, errors="ignore")
+            found["audit"] = audit if counts is None else audit.assign(**{TRANSCRIPTS: counts})
+        else:
+            told = with_transcripts(measured, counts, total)
+            last, made_by = (
+                run if run is None or run.measured is not measured else tell_transcripts(run, told)
+                for run in (held.last, held.made_by)
+            )
+            found |= {"last": last, "made_by": last if held.made_by is held.last else made_by}
+            if held.measured is measured:
+                found["measured"] = told
+            if last is not None and last is not held.last:
+                regions = with_microns(last.regions.copy(), self._pixel_area())
+                found |= {"filter_report": last.report, "regions": regions}
+            if made_by is not None:
+                found["audit"] = made_by.regions
+        self._hold(counted=counted, **found)
+
+    def _ledger(self, counted: Counted) -> pd.DataFrame:
+        """Where all points are, worked out once for masks as they stand."""
+        held = self._held
+        if held.transcripts is None:
+            from postseg.transcripts.ledger import make_ledger
+
+            assert held.audit is not None  # the regions are told of counts after a filter only
+            by = None if held.made_by is None else held.made_by.report
+            self._hold(transcripts=make_ledger(counted, held.audit, by))
+        ledger = self._held.transcripts
+        assert ledger is not None
+        return ledger
+
+    def _counted_still(self, made_by: FilterRun | None, runs: Runs) -> Counted | None:
+        """The counts of points, where they are of the regions that masks are made of now."""
+        held, counted = self._held, self._held.counted
+        if counted is None or made_by is not None:
+            return counted if made_by and counted and counted.is_of(made_by.measured.runs) else None
+        same = held.made_by is None and held.runs is not None and runs.same(held.runs)
+        return counted if same else None
 
     def _measure(self, seg_masks: Any) -> Measured:
         """Read and measure a label image; the input masks once only."""
@@ -1260,8 +1502,8 @@ class PostSegmentation:
             )
         return with_microns(self._held.audit, self._pixel_area())
 
-    def _elements(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-        """Labels, shapes and tables by name, made where they are not yet."""
+    def _elements(self) -> Elements:
+        """Labels, shapes, tables and points by name, made where they are not yet."""
         with self._step():
             if self.shapes_model is None:
                 self.process_masks_to_shapes()
@@ -1271,24 +1513,25 @@ class PostSegmentation:
                 self.process_table()
         made = (self.labels_model, self.shapes_model, self.table)
         labels, shapes, tables = (
-            {name: element} for name, element in zip(self.element_names, made, strict=True)
+            {name: element} for name, element in zip(self.element_names, made, strict=False)
         )
-        return labels, shapes, tables
+        points = {} if self.points_model is None else {self._points_name: self.points_model}
+        return labels, shapes, tables, points
 
-    def _handed_over(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    def _handed_over(self) -> Elements:
         """`_elements`, large labels with a pyramid if nobody chose its levels."""
         from postseg.elements import build
         from postseg.raster.enlarge import resize_lazily
         from postseg.raster.pyramid import default_factors, pyramid_shapes
 
-        labels, shapes, tables = self._elements()
+        labels, shapes, tables, points = self._elements()
         ((name, element),) = labels.items()
         pixels = getattr(element, "data", None)
         if is_lazy(pixels) and pixels.name == self._held.plain_labels:
             smaller = pyramid_shapes(pixels.shape, default_factors(pixels.shape))[1:]
             levels = [pixels, *resize_lazily(self._masks_now(), smaller)]
             labels = {name: build.labels_element(levels, name, build.maps_to_systems(element))}
-        return labels, shapes, tables
+        return labels, shapes, tables, points
 
     def _filter(self, input_masks: LabelImage) -> LabelImage:
         """What the filter makes of the input masks, the filter of a subclass's own too."""
@@ -1342,8 +1585,10 @@ class PostSegmentation:
         return masks
 
     def _sources(self, *others: Any) -> list[str]:
-        """The files that masks and reference are read from, and other images."""
-        return files_behind(self.input_masks, self.masks, self.reference, *others)
+        """The files that masks, reference and points are read from, and other images."""
+        counted = self._held.counted
+        points = None if counted is None else counted.source
+        return files_behind(self.input_masks, self.masks, self.reference, points, *others)
 
     def _frame(self) -> Placement:
         """Where the masks lie, before they are mirrored: known before any work."""

@@ -16,11 +16,15 @@ from postseg.raster.runs import Runs
 from postseg.tiles.merged import Merged
 
 if TYPE_CHECKING:
+    import dask.dataframe as dd
     import geopandas as gpd
     import xarray as xr
     from anndata import AnnData
 
-MADE = ("gdf_polygons", "shapes_model", "labels_model", "table")  # of the masks as they stand
+    from postseg.transcripts.counted import Counted
+
+# of the masks as they stand
+MADE = ("gdf_polygons", "shapes_model", "labels_model", "table", "points_model", "transcripts")
 
 
 class Held(NamedTuple):
@@ -48,7 +52,9 @@ class Held(NamedTuple):
         Their audit table, once a filter made them.
     shift : float or None
         What is added to y after mirroring them, once it is known.
-    gdf_polygons, shapes_model, labels_model, table
+    counted : Counted or None
+        Points that were looked up in the regions of masks, whatever became of these.
+    gdf_polygons, shapes_model, labels_model, table, points_model, transcripts
         What was made of them.
     plain_labels : str or None
         The name of the labels' dask array, where they were made without a word on a pyramid.
@@ -68,10 +74,13 @@ class Held(NamedTuple):
     made_by: FilterRun | None = None
     audit: pd.DataFrame | None = None
     shift: float | None = None
+    counted: Counted | None = None
     gdf_polygons: gpd.GeoDataFrame | None = None
     shapes_model: gpd.GeoDataFrame | None = None
     labels_model: xr.DataArray | xr.DataTree | None = None
     table: AnnData | None = None
+    points_model: dd.DataFrame | None = None
+    transcripts: pd.DataFrame | None = None
     plain_labels: str | None = None
     last: FilterRun | None = None
     filter_report: FilterReport | None = None

@@ -12,7 +12,7 @@ def light_tables(monkeypatch):
     """
     whole = build.table_element
 
-    def table_element(obs, obsm, region, instance_key, uns=None):
+    def table_element(obs, obsm, region, instance_key, uns=None, X=None, var=None):
         return whole(obs[[instance_key]], obsm, region, instance_key)
 
     monkeypatch.setattr(build, "table_element", table_element)

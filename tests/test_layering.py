@@ -23,6 +23,7 @@ ORDER = [
     ["filtering", "geometry"],
     ["tiles"],
     ["elements"],
+    ["transcripts"],
     ["files", "verify", "show"],
     ["functions", "results"],
     ["processor"],

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-_LONGEST_NAME = 255 - len("_shapes")  # bytes: what file systems take, less what we append
+_LONGEST_NAME = 255 - len("_transcripts")  # bytes: what file systems take, less what we append
 
 
 def check_factor(factor: Any) -> int:
@@ -109,7 +109,8 @@ def check_name(name: Any, parameter: str) -> str:
     Most of the rule is SpatialData's; it is kept here too so that a bad name is refused before
     the work rather than when the result is written. Names that begin with a dot it writes, but
     does not read back, and ``zarr.json`` is a file of the store. The elements that are named after
-    the labels, ``<name>_shapes`` and ``<name>_table``, must have good names too.
+    the labels, ``<name>_shapes``, ``<name>_table`` and ``<name>_transcripts``, must have good
+    names too.
 
     Raises
     ------
@@ -132,12 +133,12 @@ def check_name(name: Any, parameter: str) -> str:
 
 
 def check_names(label_name: str, shape_name: str | None) -> None:
-    """Check that labels, shapes and table have three different names; case does not count.
+    """Check that labels, shapes, table and transcripts have different names; case does not count.
 
     Parameters
     ----------
     label_name : str
-        Of the labels; the table is ``<label_name>_table``.
+        Of the labels; the table is ``<label_name>_table``, and so on.
     shape_name : str or None
         Of the shapes; None stands for ``<label_name>_shapes``, which never clashes.
 
@@ -146,7 +147,11 @@ def check_names(label_name: str, shape_name: str | None) -> None:
     ValueError
         When two are the same.
     """
-    others = {"the labels": label_name, "the table": f"{label_name}_table"}
+    others = {
+        "the labels": label_name,
+        "the table": f"{label_name}_table",
+        "the transcripts": f"{label_name}_transcripts",
+    }
     for whose, name in others.items():
         if shape_name is not None and shape_name.lower() == name.lower():
             raise ValueError(f"shape_name is {shape_name!r}, the name of {whose}; give another.")

@@ -41,8 +41,8 @@ def counter(text: str, total: float) -> Callable[[float], None]:
 
 
 @contextmanager
-def of_dask(text: str, n_tasks: int, prefix: str = "") -> Iterator[None]:
-    """Count dask's tasks with that `prefix` of their name; a cluster's are not seen from here."""
+def of_dask(text: str, n_tasks: int, prefix: str | tuple[str, ...] = "") -> Iterator[None]:
+    """Count dask's tasks with such a `prefix` of their name; a cluster's are not seen from here."""
     if _show.get() is None:
         yield
         return

@@ -16,12 +16,13 @@ from postseg._support.consolidated import ROOT, summary
 from postseg._support.ownership import KINDS
 
 if TYPE_CHECKING:
+    import dask.dataframe as dd
     import geopandas as gpd
     import xarray as xr
     from anndata import AnnData
     from spatialdata import SpatialData
 
-_OURS = ("labels", "shapes", "tables")  # those that are added to
+_OURS = ("labels", "shapes", "tables", "points")  # those that are added to
 _ANOTHER = "choose another label_name (--label-name), or delete that element first."
 
 
@@ -170,6 +171,7 @@ def add_to_store(
     labels: Mapping[str, xr.DataArray | xr.DataTree],
     shapes: Mapping[str, gpd.GeoDataFrame],
     tables: Mapping[str, AnnData],
+    points: Mapping[str, dd.DataFrame] = {},
 ) -> None:
     """Add elements to somebody's SpatialData store, completely or not at all.
 
@@ -181,7 +183,7 @@ def add_to_store(
     ----------
     path : str or Path
         The store.
-    labels, shapes, tables : mapping of str to element
+    labels, shapes, tables, points : mapping of str to element
         The elements by name.
 
     Raises
@@ -191,14 +193,14 @@ def add_to_store(
     """
     from postseg.elements import build
 
-    made = dict(zip(_OURS, (labels, shapes, tables), strict=True))
+    made = dict(zip(_OURS, (labels, shapes, tables, points), strict=True))
     elements = [f"{kind}/{name}" for kind in _OURS for name in made[kind]]
-    names = [*labels, *shapes, *tables]
+    names = [*labels, *shapes, *tables, *points]
     store = check_store(path, names)
     with ExitStack() as held:
         with naming(path):
             aside = held.enter_context(scratch.beside(store, "partial"))
-            build.write_new(aside / moving.NEW, labels, shapes, tables)
+            build.write_new(aside / moving.NEW, labels, shapes, tables, points)
             moving.flush(aside)
             held.enter_context(moving.locked(store))
         check_store(path, names)  # others may have added to it meanwhile
@@ -211,6 +213,7 @@ def add_elements(
     labels: Mapping[str, xr.DataArray | xr.DataTree],
     shapes: Mapping[str, gpd.GeoDataFrame],
     tables: Mapping[str, AnnData],
+    points: Mapping[str, dd.DataFrame] = {},
 ) -> None:
     """Add elements to somebody's SpatialData object, all or none; to its store first.
 
@@ -218,7 +221,7 @@ def add_elements(
     ----------
     sdata : SpatialData
         Is changed.
-    labels, shapes, tables : mapping of str to element
+    labels, shapes, tables, points : mapping of str to element
         The elements by name.
 
     Raises
@@ -226,8 +229,8 @@ def add_elements(
     ValueError, OSError
         As by `check_addable`, and when the disk is full.
     """
-    check_addable(sdata, [*labels, *shapes, *tables])
+    check_addable(sdata, [*labels, *shapes, *tables, *points])
     if sdata.path is not None:
-        add_to_store(sdata.path, labels, shapes, tables)
-    for name, element in {**labels, **shapes, **tables}.items():
+        add_to_store(sdata.path, labels, shapes, tables, points)
+    for name, element in {**labels, **shapes, **tables, **points}.items():
         sdata[name] = element

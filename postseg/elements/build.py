@@ -30,7 +30,9 @@ from postseg.geometry.placement import GLOBAL, IMAGE, Matrix, Reference, area_sc
 from postseg.raster.label_image import LabelImage, finest
 
 if TYPE_CHECKING:
+    import dask.dataframe as dd
     import geopandas as gpd
+    from scipy.sparse import csr_matrix
 
 
 _TRANSFORM = "transform"  # of attrs, where spatialdata keeps the transformations of an element
@@ -56,7 +58,7 @@ def shapes_element(
         The element.
     """
     # a copy, because parsing writes the transformation into the attrs of its argument
-    return ShapesModel.parse(gdf.copy(), transformations=_transformations(systems))
+    return ShapesModel.parse(gdf.copy(), transformations=transformations(systems))
 
 
 def labels_element(
@@ -88,7 +90,7 @@ def labels_element(
         # by hand, since Labels2DModel.parse computes each level from the one above
         scales = {f"scale{i}": image.to_dataset() for i, image in enumerate(images)}
         element = xr.DataTree.from_dict(scales, name=name)
-    set_transformation(element, _transformations(systems), set_all=True)
+    set_transformation(element, transformations(systems), set_all=True)
     return element
 
 
@@ -107,8 +109,10 @@ def table_element(
     region: str,
     instance_key: str,
     uns: Mapping[str, Any] | None = None,
+    X: "csr_matrix | None" = None,
+    var: "pd.DataFrame | None" = None,
 ) -> AnnData:
-    """Build a table without variables that annotates one element.
+    """Build a table that annotates one element.
 
     Parameters
     ----------
@@ -122,25 +126,34 @@ def table_element(
         Column of `obs` that holds the element's ids.
     uns : mapping, optional
         What else the table holds.
+    X : csr_matrix, shape (n_cells, n_genes), optional
+        Counts; it is not copied.
+    var : DataFrame, optional
+        One row per gene, with `X`.
 
     Returns
     -------
     AnnData
-        n_cells x 0.
+        n_cells x n_genes; n_cells x 0 without `X`.
     """
     obs = obs.assign(region=pd.Categorical([region] * len(obs)))
-    table = AnnData(obs=obs, obsm=dict(obsm), uns=dict(uns or {}))
+    table = AnnData(X, obs=obs, var=var, obsm=dict(obsm), uns=dict(uns or {}))
     return TableModel.parse(table, region=region, region_key="region", instance_key=instance_key)
 
 
 def spatialdata(
-    labels: Mapping[str, Any], shapes: Mapping[str, Any], tables: Mapping[str, Any]
+    labels: Mapping[str, Any],
+    shapes: Mapping[str, Any],
+    tables: Mapping[str, Any],
+    points: Mapping[str, Any] = {},
 ) -> SpatialData:
     """Put elements together."""
-    return SpatialData(labels=dict(labels), shapes=dict(shapes), tables=dict(tables))
+    return SpatialData(
+        labels=dict(labels), shapes=dict(shapes), tables=dict(tables), points=dict(points)
+    )
 
 
-def _transformations(systems: Mapping[str, Matrix]) -> dict[str, Identity | Affine]:
+def transformations(systems: Mapping[str, Matrix]) -> dict[str, Identity | Affine]:
     """SpatialData's objects for `systems`."""
     axes = ("x", "y")
     return {
@@ -156,6 +169,7 @@ def write_store(
     labels: Mapping[str, "xr.DataArray | xr.DataTree"],
     shapes: Mapping[str, "gpd.GeoDataFrame"],
     tables: Mapping[str, AnnData] | None = None,
+    points: Mapping[str, "dd.DataFrame"] = {},
     *,
     overwrite: bool = False,
 ) -> None:
@@ -165,7 +179,7 @@ def write_store(
     ----------
     path : str or Path
         The store, by custom ``<name>.zarr``.
-    labels, shapes, tables : mapping of str to element
+    labels, shapes, tables, points : mapping of str to element
         The elements by name.
     overwrite : bool, default False
         Replace an existing store in which everything is by postseg, once the new one is complete.
@@ -176,7 +190,7 @@ def write_store(
         The path exists, its folder is missing or not writable, or the disk is full.
     """
     with replacing(path, overwrite, store=True) as part:
-        write_new(part, labels, shapes, tables or {})
+        write_new(part, labels, shapes, tables or {}, points)
 
 
 def write_new(
@@ -184,12 +198,15 @@ def write_new(
     labels: Mapping[str, "xr.DataArray | xr.DataTree"],
     shapes: Mapping[str, "gpd.GeoDataFrame"],
     tables: Mapping[str, AnnData],
+    points: Mapping[str, "dd.DataFrame"] = {},
 ) -> None:
     """Write elements to a store that nobody looks at before it is complete, and sign it."""
     with warnings.catch_warnings():
         # anndata announces its next default at every table
         warnings.filterwarnings("ignore", "zarr v3 autosharding")
-        write_elements(spatialdata(labels, shapes, tables), path)
+        # dask, of pandas 3.1, at every points element
+        warnings.filterwarnings("ignore", "The inplace keyword in DataFrame.set_index")
+        write_elements(spatialdata(labels, shapes, tables, points), path)
     ownership.mark(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,6 +20,7 @@ from postseg.elements.identity import as_points
 from postseg.elements.pixels import find_labels, lazy_pixels, open_labels, read_pixels
 
 if TYPE_CHECKING:
+    import dask.dataframe as dd
     import geopandas as gpd
     import xarray as xr
 
@@ -121,10 +123,29 @@ def read_raster(path: str | PathLike[str], name: str) -> xr.DataArray | xr.DataT
     from postseg.elements import build
 
     sdata = build.open_store(path, ("images", "labels"))
-    known = {**sdata.images, **sdata.labels}
+    return _named(path, "image or labels", {**sdata.images, **sdata.labels}, name)
+
+
+def read_points(path: str | PathLike[str], name: str) -> dd.DataFrame:
+    """Open a points element of a store by name, lazily.
+
+    Raises
+    ------
+    OSError
+        The store is damaged.
+    ValueError
+        There is no such element.
+    """
+    from postseg.elements import build
+
+    return _named(path, "points", build.open_store(path, ("points",)).points, name)
+
+
+def _named(path: str | PathLike[str], kind: str, known: Mapping[str, Any], name: str) -> Any:
+    """The element of that name."""
     if name not in known:
         listing = ", ".join(known) or "none"
-        raise ValueError(f"{path} has no image or labels element {name!r}. It has: {listing}.")
+        raise ValueError(f"{path} has no {kind} element {name!r}. It has: {listing}.")
     return known[name]
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import xarray as xr
 import zarr
+from dask.base import compute
 from spatialdata import SpatialData
 from spatialdata.config import settings
 
 from postseg._support.progress import of_dask
-from postseg.elements import parquet
+from postseg.elements import parquet, point_files
 
 _OME_ZARR = "0.5"  # the version that SpatialData writes
 
@@ -23,7 +24,8 @@ def write_elements(sdata: SpatialData, path: Path) -> None:
     Labels of one scale are handed over as a multiscale element of one, which is the same in a
     store. Of a single array, ome-zarr 0.21 looks for all values that it has, which takes several
     times as long as to write them. Of many shapes SpatialData writes the first only, with all that
-    is to be said of the element; then their file is written anew, see `parquet`.
+    is to be said of the element; then their file is written anew, see `parquet`. So it is with
+    points, of which SpatialData writes none, see `point_files`.
 
     Parameters
     ----------
@@ -38,9 +40,17 @@ def write_elements(sdata: SpatialData, path: Path) -> None:
         many = {}
     others = {name: element for kind, name, element in sdata.gen_elements() if kind != "labels"}
     others |= {name: shapes.iloc[:1] for name, shapes in many.items()}
+    others |= {name: point_files.empty(points) for name, points in sdata.points.items()}
     trees = SpatialData.init_from_elements({**labels, **others}, attrs=sdata.attrs)
-    with of_dask("Writing", sum(map(_n_chunks, labels.values())), "store-map"):
+    parts = [
+        part
+        for name, points in sdata.points.items()
+        for part in point_files.parts(points, path / "points" / name / point_files.FILES)
+    ]
+    n_tasks = sum(map(_n_chunks, labels.values())) + len(parts)
+    with of_dask("Writing", n_tasks, ("store-map", point_files.TASK)):
         trees.write(path, update_sdata_path=False)
+        compute(parts)
     for name in labels:
         _call_labels(zarr.open_group(path / "labels" / name, use_consolidated=False))
     for name, shapes in many.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,35 @@ _COLUMN = 10
 _STATISTICS = ("min", "max", "mean", "median", "std")
 
 
+class Transcripts(NamedTuple):
+    """Where the transcripts in the image lie: points of a gene, of good quality.
+
+    Attributes
+    ----------
+    in_cells : int
+        In regions that passed.
+    in_regions : int
+        In any region.
+    total : int
+        In the image, whether in a region or in the background.
+    rejected : Mapping of str to int
+        In regions that were rejected, by the reason; with `in_cells` they add up to `in_regions`.
+    """
+
+    in_cells: int
+    in_regions: int
+    total: int
+    rejected: Mapping[str, int]
+
+    @property
+    def share(self) -> float:
+        """The part of all that lies in cells, from 0 to 1; 0 where there were none."""
+        return self.in_cells / self.total if self.total else 0.0
+
+    def __str__(self) -> str:
+        return f"{100 * self.share:.1f}% ({self.in_cells:,} of {self.total:,})"
+
+
 @dataclass(frozen=True)
 class FilterReport:
     """Outcome of one filter run; ``str()`` gives the text, `to_dict` plain data.
@@ -53,6 +82,8 @@ class FilterReport:
     statistics_all, statistics_passed : DataFrame
         One row per metric: min, max, mean, median, population std, and for some two quantiles.
         Lengths and areas in mask pixels.
+    transcripts : Transcripts or None
+        Where the transcripts lie, once points were counted.
     """
 
     total: int
@@ -64,6 +95,7 @@ class FilterReport:
     absolute: Mapping[str, str]
     statistics_all: pd.DataFrame
     statistics_passed: pd.DataFrame
+    transcripts: Transcripts | None = None
 
     @property
     def percent_passed(self) -> float:
@@ -148,8 +180,9 @@ class FilterReport:
         -------
         dict
             Numbers, strings, lists and dicts, fit for JSON: counts, thresholds as stated, areas
-            among them in mask pixels too, all as in `frozen`, notes, and by ``metrics`` the
-            statistics. Undefined values are None.
+            among them in mask pixels too, all as in `frozen`, notes, by ``metrics`` the statistics,
+            and by ``transcripts`` where they lie, with their ``share`` in cells, from 0 to 1.
+            Undefined values are None.
         """
         return {
             "total": self.total,
@@ -167,14 +200,24 @@ class FilterReport:
                 "all": _plain(self.statistics_all),
                 "passed": _plain(self.statistics_passed),
             },
+            "transcripts": self._transcripts(),
         }
+
+    def _transcripts(self) -> dict[str, Any] | None:
+        found = self.transcripts
+        if found is None:
+            return None
+        return {**found._asdict(), "rejected": dict(found.rejected), "share": found.share}
 
     def _repr_html_(self) -> str:
         return preformatted(str(self))
 
     def __str__(self) -> str:
         heading = f"Cell filter: {out_of(self.passed, self.total)} passed"
-        lines = [f"{heading} ({self.percent_passed:.1f}%)", "=" * WIDTH]
+        lines = [f"{heading} ({self.percent_passed:.1f}%)"]
+        if self.transcripts is not None:
+            lines.append(f"Transcripts in cells: {self.transcripts}")
+        lines.append("=" * WIDTH)
         if self.total:
             lines += ["", f"All regions ({self.total:,})", *_table(self.statistics_all)]
         lines += ["", "Thresholds", *self._thresholds()]
@@ -209,11 +252,18 @@ class FilterReport:
 
     def _breakdown(self) -> list[str]:
         lines = [
-            f"  {human(reason)}: {count:,}{percent(count, self.total)}"
+            f"  {human(reason)}: {count:,}{percent(count, self.total)}{self._cost(reason)}"
             for reason, count in self.rejected.items()
             if count
         ]
         return lines or ["  none"]
+
+    def _cost(self, reason: str) -> str:
+        """What a reason cost in transcripts."""
+        found = self.transcripts
+        if found is None or not found.total:
+            return ""
+        return f", {100 * found.rejected.get(reason, 0) / found.total:.1f}% of the transcripts"
 
 
 def _in_microns(setting: float | str) -> str:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from postseg._support.words import human
 from postseg.filtering import criteria
 from postseg.filtering.config import FilterConfig
 from postseg.filtering.metrics import measure
-from postseg.filtering.report import FilterReport, statistics
+from postseg.filtering.report import FilterReport, Transcripts, statistics
 from postseg.raster.images import encode, paint
 from postseg.raster.label_image import LabelImage, as_label_image, is_lazy, read_only
 from postseg.raster.runs import Runs, components
+
+TRANSCRIPTS = "transcript_counts"  # of regions, once points were counted
 
 
 class Measured(NamedTuple):
@@ -29,11 +33,15 @@ class Measured(NamedTuple):
         As from `measure_regions`.
     image : (H, W) array
         What was read, not to be written to.
+    n_transcripts : int or None
+        Transcripts in the image, whether in a region or in the background, once points were
+        counted. Then `table` has them by region, as int64 ``transcript_counts``.
     """
 
     runs: Runs
     table: pd.DataFrame
     image: LabelImage
+    n_transcripts: int | None = None
 
     @property
     def chunks(self) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
@@ -105,8 +113,39 @@ def apply_filter(
     regions = regions.join(criteria.margins(table, config).add_prefix("margin_"))
     value = label[runs.label - 1]
     masks = paint(runs, value, measured.chunks)
-    report = _report(regions, failed, config, stated)
+    report = _report(regions, failed, config, stated, measured.n_transcripts)
     return FilterRun(measured, masks, runs._replace(label=value), regions, report)
+
+
+def with_transcripts(
+    measured: Measured, counts: NDArray[np.int64] | None, n_transcripts: int | None
+) -> Measured:
+    """Tell measured regions of their transcripts, or take back what was told.
+
+    Parameters
+    ----------
+    measured : Measured
+        The regions.
+    counts : (n_regions,) array or None
+        Of each region.
+    n_transcripts : int or None
+        See `Measured`.
+    """
+    table = measured.table.drop(columns=TRANSCRIPTS, errors="ignore")
+    if counts is not None:
+        table[TRANSCRIPTS] = counts
+    return measured._replace(table=table, n_transcripts=n_transcripts)
+
+
+def tell_transcripts(filtered: FilterRun, measured: Measured) -> FilterRun:
+    """A filter run with what its regions were told since: its decisions stay."""
+    regions = filtered.regions.drop(columns=TRANSCRIPTS, errors="ignore")
+    if TRANSCRIPTS in measured.table:
+        place = regions.columns.tolist().index("label")  # after what was measured
+        regions.insert(place, TRANSCRIPTS, measured.table[TRANSCRIPTS])
+    found = _transcripts(regions, filtered.report.rejected, measured.n_transcripts)
+    report = replace(filtered.report, transcripts=found)
+    return filtered._replace(measured=measured, regions=regions, report=report)
 
 
 def find_failures(
@@ -136,7 +175,11 @@ def find_failures(
 
 
 def _report(
-    regions: pd.DataFrame, failed: pd.DataFrame, config: FilterConfig, stated: FilterConfig
+    regions: pd.DataFrame,
+    failed: pd.DataFrame,
+    config: FilterConfig,
+    stated: FilterConfig,
+    n_transcripts: int | None,
 ) -> FilterReport:
     survivors = regions[regions["label"] > 0]
     counts = regions["reason"].value_counts()
@@ -150,6 +193,22 @@ def _report(
         absolute=criteria.absolute(config, regions),
         statistics_all=statistics(regions),
         statistics_passed=statistics(survivors),
+        transcripts=_transcripts(regions, failed.columns, n_transcripts),
+    )
+
+
+def _transcripts(
+    regions: pd.DataFrame, reasons: Iterable[str], total: int | None
+) -> Transcripts | None:
+    if total is None:
+        return None
+    counts = regions[TRANSCRIPTS]
+    by_reason = counts.groupby(regions["reason"].to_numpy()).sum()
+    return Transcripts(
+        in_cells=int(by_reason.get("", 0)),
+        in_regions=int(counts.sum()),
+        total=total,
+        rejected={str(reason): int(by_reason.get(reason, 0)) for reason in reasons},
     )
 
 

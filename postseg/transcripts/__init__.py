@@ -1,0 +1,1 @@
+"""Which transcript lies in which cell: points, looked up in runs, become cells x genes."""

@@ -1,0 +1,116 @@
+"""The points themselves, lazily: each with the label and the region that it lies in."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from dask.delayed import delayed
+from numpy.typing import NDArray
+
+from postseg.elements.points import points_element
+from postseg.geometry.placement import Placement
+from postseg.transcripts.counted import Counted
+from postseg.transcripts.counting import Task, as_text, numbers_of
+from postseg.transcripts.sources import Source, as_frame, each_part, empty_part
+
+LABEL, REGION = "label", "region"
+_Z = ("z_location", "global_z")  # of Xenium and MERSCOPE
+
+
+class _Labelling(NamedTuple):
+    """What every part of the points needs."""
+
+    task: Task
+    label: NDArray[np.int32]  # of each region, and 0 of what lies in none
+    names: dict[str, str]  # of columns that change
+    genes: pd.CategoricalDtype | None  # None: as they come
+
+
+def check_frame(source: Source, x: str, y: str) -> None:
+    """Refuse points that cannot be handed over with labels, before any is read.
+
+    Raises
+    ------
+    ValueError
+        When a column has a name that is needed for another.
+    """
+    for name in (LABEL, REGION):
+        if name in source.schema.names:
+            raise ValueError(
+                f"the points have a column {name!r} already, which the points element needs for "
+                "the cell that each lies in: rename it, or give keep_points=False "
+                "(--no-points)."
+            )
+    renamed = _renamed(source, x, y)
+    for name, new in renamed.items():
+        if new in source.schema.names and new not in renamed:
+            raise ValueError(
+                f"the points have a column {new!r} beside {name!r}, which is to be the {new!r} of "
+                "the points element: rename it, or give keep_points=False (--no-points)."
+            )
+
+
+def make_points(counted: Counted, label: NDArray[np.int64], placement: Placement) -> dd.DataFrame:
+    """Give every point the label and the number of its region; nothing is read.
+
+    Parameters
+    ----------
+    counted : Counted
+        The points.
+    label : (n_regions,) array of int
+        The cell that each region is of, 0 of none.
+    placement : Placement
+        Where the masks lie.
+
+    Returns
+    -------
+    dask DataFrame
+        A SpatialData points element: the same rows in their order, with coordinates called ``x``
+        and ``y``, and ``label`` and ``region``, int32, 0 of none.
+    """
+    source, columns = counted.source, counted.task.columns
+    genes = None
+    if not isinstance(empty_part(source), pd.DataFrame):  # text, or codes that differ by part
+        names = sorted({feature.name for feature in counted.counts.features})
+        genes = pd.CategoricalDtype(pd.Index(names, dtype=object))
+    how = _Labelling(
+        counted.task,
+        np.concatenate([label, [0, 0, 0]]).astype(np.int32),
+        _renamed(source, columns.x, columns.y),
+        genes,
+    )
+    meta = _label_part(empty_part(source), how)
+    frame = each_part(source, _label_part, delayed(how, pure=False, traverse=False), meta)
+    own = source.systems or {}
+    systems = {name: matrix @ counted.task.matrix for name, matrix in placement.systems.items()}
+    if counted.system is not None:  # without what inverting it and back would round
+        systems[counted.system] = own[counted.system]
+    return points_element(frame, {**own, **systems}, columns.gene)
+
+
+def _renamed(source: Source, x: str, y: str) -> dict[str, str]:
+    """New names of columns."""
+    names = {x: "x", y: "y", **{z: "z" for z in _Z if z in source.schema.names and x != "x"}}
+    return {name: new for name, new in names.items() if name != new}
+
+
+def _label_part(part: object, how: _Labelling) -> pd.DataFrame:
+    frame, task = as_frame(part), how.task
+    columns, n_regions = task.columns, task.lookup.n_regions
+    table = pa.Table.from_pandas(frame[[columns.x, columns.y]], preserve_index=False)
+    x, y = (numbers_of(table, name) for name in (columns.x, columns.y))
+    found, _ = task.lookup.find(x, y, task.matrix)
+    frame = frame.rename(columns=how.names)
+    if how.genes is not None:
+        names = frame[columns.gene]
+        if isinstance(names.dtype, pd.CategoricalDtype):
+            names = names.cat.rename_categories(as_text)
+        else:
+            names = names.map(as_text, na_action="ignore")
+        frame[columns.gene] = names.astype(how.genes)
+    region = np.where(found < n_regions, found + 1, 0).astype(np.int32)
+    return frame.assign(**{LABEL: how.label[found], REGION: region})

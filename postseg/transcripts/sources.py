@@ -1,0 +1,252 @@
+"""Where transcripts come from: frames, Arrow tables and files, as parts that are read one by one.
+
+A part is a pandas frame, an Arrow table or a fragment of a file, or what dask makes one of.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import dask.dataframe as dd
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.dataset as ds
+from dask.delayed import Delayed, delayed
+
+from postseg._support.reading import reading
+from postseg.elements import points as elements
+from postseg.geometry.placement import Matrix
+from postseg.transcripts.columns import GENE_KEYS, NUMBERS
+
+ROWS = 2**20  # of a part, about; more where a row group has
+_CSV = re.compile(r"\.csv(\.gz)?$", re.IGNORECASE)
+_DAMAGED = "It may be damaged, or have changed."
+_GIVE = (
+    "Give a SpatialData points element, a pandas or dask frame, a pyarrow Table or Dataset, or the "
+    "path of a Parquet or CSV file."
+)
+
+
+class Source(NamedTuple):
+    """Transcripts, before any is read.
+
+    Attributes
+    ----------
+    text : str
+        What they are, for people.
+    schema : pyarrow.Schema
+        Columns and their types.
+    parts : list
+        In order; together all rows.
+    frame : dask DataFrame or None
+        The same with all columns, of what came as one.
+    feature_key : str or None
+        The column of genes that an element names.
+    systems : mapping of str to (3, 3) array, or None
+        From (x, y) to its coordinate systems, of an element.
+    n_rows : int or None
+        How many there are, where that is known without reading.
+    files : list of str
+        What is read from.
+    """
+
+    text: str
+    schema: pa.Schema
+    parts: list[Any]
+    frame: dd.DataFrame | None = None
+    feature_key: str | None = None
+    systems: Mapping[str, Matrix] | None = None
+    n_rows: int | None = None
+    files: tuple[str, ...] = ()
+
+
+def open_source(
+    points: Any, numbers: Iterable[str] = NUMBERS, texts: Iterable[str] = GENE_KEYS
+) -> Source:
+    """Open transcripts: nothing is read but names and types of columns.
+
+    Parameters
+    ----------
+    points
+        See `PostSegmentation.process_points`.
+    numbers, texts : iterable of str
+        Columns that are such, if they are there: a CSV file does not tell.
+
+    Raises
+    ------
+    TypeError
+        For what is none.
+    OSError
+        When a file is missing, damaged, or neither Parquet nor CSV.
+    """
+    if isinstance(points, str | os.PathLike):
+        return _of_path(Path(points), numbers, texts)
+    if isinstance(points, pd.DataFrame):
+        frame, parts = None, [points.iloc[i : i + ROWS] for i in range(0, len(points), ROWS)]
+        n_rows: int | None = len(points)
+        meta, text = points.iloc[:1], "a pandas frame"
+    elif isinstance(points, dd.DataFrame):
+        frame, parts, n_rows = points, points.to_delayed(), None
+        meta, text = points._meta, "a dask frame"
+    elif isinstance(points, ds.Dataset) and not isinstance(points, ds.InMemoryDataset):
+        return _of_dataset(points, "a pyarrow Dataset")
+    elif isinstance(points, pa.Table | ds.InMemoryDataset):
+        table = points if isinstance(points, pa.Table) else points.to_table()
+        parts = [table.slice(i, ROWS) for i in range(0, table.num_rows, ROWS)]
+        return Source("a pyarrow Table", table.schema, parts, n_rows=table.num_rows)
+    else:
+        raise TypeError(f"points is {type(points).__name__}. {_GIVE}")
+    systems = key = None
+    if elements.is_points(points):
+        text, systems = "a points element", elements.systems_of(points)
+        key = elements.feature_key_of(points)
+    return Source(text, _schema_of(meta), parts, frame, key, systems, n_rows)
+
+
+def _schema_of(meta: pd.DataFrame) -> pa.Schema:
+    """Types of columns of a frame; null of objects that nothing is known of."""
+    fields = []
+    for at, name in enumerate(meta.columns):
+        column = meta.iloc[:0, at]
+        try:
+            kind = pa.null() if column.dtype == object else pa.array(column, from_pandas=True).type
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+            kind = pa.null()
+        fields.append(pa.field(str(name), kind))
+    return pa.schema(fields)
+
+
+def _of_path(path: Path, numbers: Iterable[str], texts: Iterable[str]) -> Source:
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist; give a file of transcripts.")
+    with reading(path, "Give a Parquet file, a folder of such, or a CSV file of transcripts."):
+        if _CSV.search(path.name):
+            names = ds.dataset(path, format="csv").schema.names
+            kinds = {name: pa.float64() for name in numbers if name in names}
+            kinds |= {name: pa.string() for name in texts if name in names}
+            options = pa.csv.ConvertOptions(
+                column_types=kinds, strings_can_be_null=True, null_values=[""]
+            )
+            dataset = ds.dataset(path, format=ds.CsvFileFormat(convert_options=options))
+        else:
+            dataset = ds.dataset(path, format="parquet")
+            coded = [key for key in texts if _is_text(dataset.schema, key)]
+            layout = ds.ParquetFileFormat(dictionary_columns=coded)  # so that names are read once
+            dataset = ds.dataset(path, format=layout)
+        return _of_dataset(dataset, str(path))
+
+
+def _is_text(schema: pa.Schema, name: str) -> bool:
+    at = schema.get_field_index(name)
+    if at < 0:
+        return False
+    kind = schema.field(at).type
+    return bool(pa.types.is_string(kind) or pa.types.is_binary(kind))
+
+
+def _of_dataset(dataset: ds.Dataset, text: str) -> Source:
+    """Its fragments in the order of their names, numbers in them as such; cut by row groups."""
+    fragments = sorted(dataset.get_fragments(), key=lambda part: _natural(_path_of(part)))
+    parts: list[Any] = []
+    n_rows = 0
+    for fragment in fragments:
+        if isinstance(fragment, ds.ParquetFileFragment):
+            n_rows += fragment.metadata.num_rows
+            parts += _by_row_groups(fragment)
+        else:
+            parts.append(fragment)
+    known = all(isinstance(part, ds.ParquetFileFragment) for part in parts)
+    files = tuple(_path_of(part) for part in fragments)
+    parts = [_Fragment(part, dataset.schema) for part in parts]
+    return Source(text, dataset.schema, parts, n_rows=n_rows if known else None, files=files)
+
+
+def _by_row_groups(fragment: ds.ParquetFileFragment) -> Iterator[ds.ParquetFileFragment]:
+    """Parts of a file of about `ROWS` rows."""
+    ids: list[int] = []
+    n_rows = 0
+    for group in fragment.row_groups:
+        ids.append(group.id)
+        n_rows += group.num_rows
+        if n_rows >= ROWS:
+            yield fragment.subset(row_group_ids=ids)
+            ids, n_rows = [], 0
+    if ids:
+        yield fragment.subset(row_group_ids=ids)
+
+
+def _path_of(fragment: Any) -> str:
+    return str(getattr(fragment, "path", ""))
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    """A key to sort by, with part.2 before part.10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text)]
+
+
+class _Fragment(NamedTuple):
+    """A part of a file, with the columns of the whole."""
+
+    fragment: ds.Fragment
+    schema: pa.Schema
+
+    def batches(self, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
+        scanner = self.fragment.scanner(
+            self.schema, columns=columns, batch_size=ROWS, use_threads=False, batch_readahead=1
+        )
+        return iter(scanner.to_batches())
+
+
+def tables(part: Any, columns: list[str]) -> Iterator[pa.Table]:
+    """Read some columns of a part, as tables of about `ROWS` rows."""
+    if isinstance(part, pd.DataFrame):
+        yield pa.Table.from_pandas(part[columns], preserve_index=False)
+    elif isinstance(part, pa.Table):
+        yield part.select(columns)
+    else:
+        with reading(Path(_path_of(part.fragment)), _DAMAGED):
+            waiting: list[pa.RecordBatch] = []
+            n_rows = 0
+            for batch in part.batches(columns):
+                waiting.append(batch)
+                n_rows += batch.num_rows
+                if n_rows >= ROWS:
+                    yield pa.Table.from_batches(waiting)
+                    waiting, n_rows = [], 0
+            if waiting:
+                yield pa.Table.from_batches(waiting)
+
+
+def as_frame(part: Any) -> pd.DataFrame:
+    """Read all columns of a part."""
+    if isinstance(part, pd.DataFrame):
+        return part
+    table = part
+    if isinstance(part, _Fragment):
+        with reading(Path(_path_of(part.fragment)), _DAMAGED):
+            table = part.fragment.to_table(schema=part.schema, use_threads=False)
+    return table.to_pandas()
+
+
+def empty_part(source: Source) -> pd.DataFrame | pa.Table:
+    """A part without rows, of the kind that the others are."""
+    if source.frame is not None:
+        return source.frame._meta
+    if source.parts and isinstance(source.parts[0], pd.DataFrame):
+        return source.parts[0].iloc[:0]
+    return source.schema.empty_table()
+
+
+def each_part(
+    source: Source, task: Callable[..., pd.DataFrame], shared: Delayed, meta: pd.DataFrame
+) -> dd.DataFrame:
+    """Make a lazy frame of ``task(part, shared)`` of each part."""
+    if source.frame is not None:
+        return source.frame.map_partitions(task, shared, meta=meta)
+    parts = [delayed(task, pure=False)(part, shared) for part in source.parts]
+    return dd.from_delayed(parts, meta=meta, verify_meta=False)
