@@ -310,7 +310,9 @@ class PostSegmentation:
         self.progress = progress
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_own_turn"}
+        state = {name: value for name, value in vars(self).items() if name != "_own_turn"}
+        # made anew when it is asked for: dask's frames cannot be copied deeply
+        return {**state, "_held": self._held._replace(points_model=None)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -1587,8 +1589,8 @@ class PostSegmentation:
     def _sources(self, *others: Any) -> list[str]:
         """The files that masks, reference and points are read from, and other images."""
         counted = self._held.counted
-        points = None if counted is None else counted.source
-        return files_behind(self.input_masks, self.masks, self.reference, points, *others)
+        points = () if counted is None else (counted.source.files, counted.source.frame)
+        return files_behind(self.input_masks, self.masks, self.reference, *points, *others)
 
     def _frame(self) -> Placement:
         """Where the masks lie, before they are mirrored: known before any work."""

@@ -21,7 +21,7 @@ from postseg.transcripts.counted import Counted
 from postseg.transcripts.kinds import Controls, check_controls, class_of
 from postseg.transcripts.labelled import check_frame
 from postseg.transcripts.lookup import Lookup
-from postseg.transcripts.place import to_pixels, where_they_lie
+from postseg.transcripts.place import maybe_in_microns, to_pixels, where_they_lie
 from postseg.transcripts.sources import open_source
 
 
@@ -97,14 +97,18 @@ def count_points(
     if outside > inside and not is_tile:
         where = where_they_lie(counts.extent, placement, pixel_size)
         share = out_of(outside, outside + inside, "points")
-        warnings.warn(f"{share} lie outside of the masks. {where}", stacklevel=4)
+        warnings.warn(f"{share} lie outside of the masks. {where}", stacklevel=3)
+    elif system is None and pixel_size is None and to_image is None and not is_tile:
+        note = maybe_in_microns(counts.extent, placement)
+        if note:
+            warnings.warn(note, stacklevel=3)
     counted = Counted(source, task, counts, panel, patterns, system, bool(keep_points))
     if panel is not None and not {*panel} & {feature.name for feature in counts.features}:
         seen = listing((feature.name for feature in counts.features), 5) or "none"
         warnings.warn(
             f"none of the {len(panel):,} names in genes is in the column {columns.gene!r} of the "
             f"points, whose names are {seen}: every column of the table is 0.",
-            stacklevel=4,
+            stacklevel=3,
         )
     return counted
 

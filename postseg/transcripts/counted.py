@@ -75,6 +75,9 @@ class Counted(NamedTuple):
     system: str | None
     keep_points: bool
 
+    def __deepcopy__(self, memo: Any) -> Counted:
+        return self  # it never changes, and dask's frames cannot be copied deeply
+
     @property
     def runs(self) -> Runs:
         """What they were looked up in, with region numbers as labels."""
@@ -92,7 +95,7 @@ class Counted(NamedTuple):
 
     def is_of(self, runs: Runs) -> bool:
         """Whether points were looked up in these runs of regions."""
-        return self.runs.row is runs.row
+        return self.runs.row is runs.row or self.runs.same(runs)
 
     def cells(self, label: NDArray[np.int64], cells: NDArray[np.int64]) -> Cells:
         """Sum up regions by cell.
@@ -104,10 +107,7 @@ class Counted(NamedTuple):
         cells : (n_cells,) array of int
             The labels of the cells, in ascending order.
         """
-        region = np.flatnonzero(label > 0)
-        cell = np.searchsorted(cells, label[region])
-        of_cell = (np.ones(region.size, np.int32), (cell, region))
-        table = sp.csr_matrix(of_cell, shape=(cells.size, len(label) + 3)) @ self.counts.table
+        table = self._by_cell(label, cells)
 
         kinds = self._kinds()
         genes = self._columns()
@@ -141,6 +141,16 @@ class Counted(NamedTuple):
                 index=pd.Index(genes, dtype=object),
             ),
         )
+
+    def _by_cell(self, label: NDArray[np.int64], cells: NDArray[np.int64]) -> sp.csr_matrix:
+        """The rows of the table by cell, summed up where several regions are of one."""
+        table = self.counts.table
+        region = np.flatnonzero(label > 0)
+        if region.size == cells.size:
+            return table[region[np.argsort(label[region])]]
+        cell = np.searchsorted(cells, label[region])
+        of_cell = (np.ones(region.size, np.int32), (cell, region))
+        return sp.csr_matrix(of_cell, shape=(cells.size, table.shape[0])) @ table
 
     def settings(self, element: str) -> dict[str, Any]:
         """How the points were counted, as a table keeps it.

@@ -12,6 +12,7 @@ from postseg.geometry.placement import GLOBAL, MIRRORED, Matrix, Placement, area
 from postseg.transcripts.lookup import Extent
 
 _PIXEL_SIZES = {"Xenium": 0.2125, "CosMx": 0.12028, "MERSCOPE": 0.108}  # um
+_CLOSE = 0.1  # of the side of the masks, that points may leave empty or lie beyond
 
 
 def to_pixels(
@@ -137,11 +138,39 @@ def where_they_lie(extent: Extent, placement: Placement, pixel_size: float | Non
     sizes = {"": placement.pixel_size} if placement.pixel_size else _PIXEL_SIZES
     for machine, size in sizes.items():
         if _fits(Extent(*(value / size for value in box)), masks):
-            unit = f"um, as those of {machine}" if machine else "um"
-            return (
-                f"{text} If they are in {unit}, pass pixel_size={size:g} (--pixel-size {size:g})."
-            )
+            return f"{text} {_advice(machine, size)}"
     return text
+
+
+def maybe_in_microns(extent: Extent, placement: Placement) -> str:
+    """A warning of points that were taken for pixels and lie in a corner; empty of others.
+
+    As many micrometres are fewer pixels than there are: such points lie on the masks, all of them
+    at the wrong places.
+    """
+    box = _in_image(extent, placement)
+    masks = _in_image(Extent(0, 0, placement.shape[1], placement.shape[0]), placement)
+    sizes = {"": placement.pixel_size} if placement.pixel_size else _PIXEL_SIZES
+    for machine, size in sizes.items():
+        close = [
+            abs(end / size - whole) < _CLOSE * side
+            for end, whole, side in zip(box, masks, _sides(masks) * 2, strict=True)
+        ]
+        if size < 1 / 2 and all(close):
+            return (
+                f"the points span {_span(box)}, a corner of the masks, {_span(masks)}. "
+                f"{_advice(machine, size)}"
+            )
+    return ""
+
+
+def _advice(machine: str, size: float) -> str:
+    unit = f"um, as those of {machine}" if machine else "um"
+    return f"If they are in {unit}, pass pixel_size={size:g} (--pixel-size {size:g})."
+
+
+def _sides(box: Extent) -> tuple[float, float]:
+    return box.right - box.left, box.bottom - box.top
 
 
 def _in_image(box: Extent, placement: Placement) -> Extent:
