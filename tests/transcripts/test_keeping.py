@@ -132,6 +132,17 @@ def test_with_a_filter_of_its_own_points_are_looked_up_in_the_masks(slide):
     assert settings_of(post)["looked_up_in"] == "masks"
 
 
+def test_counts_stay_when_such_a_filter_makes_the_same_masks_again(slide, source):
+    post = EvenOnly(slide.masks, **SETTINGS)
+    post.process_points(source.frame, pixel_size=0.2125)
+    table, ledger = post.table.X.toarray(), post.transcripts
+    source.reads.clear()
+    post.process_masks_to_shapes()
+    assert post.transcripts.equals(ledger)
+    np.testing.assert_array_equal(post.process_table().X.toarray(), table)
+    assert source.reads == []
+
+
 def test_a_label_in_two_parts_is_one_cell_of_such_a_filter():
     masks = np.array([[2, 0, 2, 4]])
     post = EvenOnly(masks, **SETTINGS)
