@@ -56,9 +56,10 @@ def test_a_refilter_equals_a_fresh_run_and_reads_no_point(post, source, slide):
 
 def test_a_sweep_reads_no_point_and_tells_the_share_in_cells(post, source, slide):
     source.reads.clear()
-    table = post.threshold_sweep("max_convexity_deficit", [0.05, 0.2, None])
+    values = [0.05, 0.2, None]
+    table = post.threshold_sweep("max_convexity_deficit", values)
     assert source.reads == []
-    for value, row in table.iterrows():
+    for value, (_, row) in zip(values, table.iterrows(), strict=True):
         fresh = PostSegmentation(slide.masks, **SETTINGS)
         fresh.filter_config = {"max_convexity_deficit": value}
         fresh.process_points(slide.points, pixel_size=0.2125, keep_points=False)
