@@ -56,9 +56,10 @@ def test_a_refilter_equals_a_fresh_run_and_reads_no_point(post, source, slide):
 
 def test_a_sweep_reads_no_point_and_tells_the_share_in_cells(post, source, slide):
     source.reads.clear()
-    table = post.threshold_sweep("max_convexity_deficit", [0.05, 0.2, None])
+    values = [0.05, 0.2, None]
+    table = post.threshold_sweep("max_convexity_deficit", values)
     assert source.reads == []
-    for value, row in table.iterrows():
+    for value, (_, row) in zip(values, table.iterrows(), strict=True):
         fresh = PostSegmentation(slide.masks, **SETTINGS)
         fresh.filter_config = {"max_convexity_deficit": value}
         fresh.process_points(slide.points, pixel_size=0.2125, keep_points=False)
@@ -130,6 +131,17 @@ def test_with_a_filter_of_its_own_points_are_looked_up_in_the_masks(slide):
     expected = expect(post, slide.masks, oracle(slide), own_filter=True)
     assert_agree(post, expected, own_filter=True)
     assert settings_of(post)["looked_up_in"] == "masks"
+
+
+def test_counts_stay_when_such_a_filter_makes_the_same_masks_again(slide, source):
+    post = EvenOnly(slide.masks, **SETTINGS)
+    post.process_points(source.frame, pixel_size=0.2125)
+    table, ledger = post.table.X.toarray(), post.transcripts
+    source.reads.clear()
+    post.process_masks_to_shapes()
+    assert post.transcripts.equals(ledger)
+    np.testing.assert_array_equal(post.process_table().X.toarray(), table)
+    assert source.reads == []
 
 
 def test_a_label_in_two_parts_is_one_cell_of_such_a_filter():
