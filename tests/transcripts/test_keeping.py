@@ -226,3 +226,19 @@ def test_other_points_replace_those_before():
     post.process_points(pd.DataFrame({"x": [3.5], "y": 3.5, "gene": "B"}))
     assert post.table.X.toarray().tolist() == [[1], [0]]
     assert post.regions["transcript_counts"].tolist() == [1, 0]
+
+
+def test_a_filter_run_before_points_is_told_of_them_afterwards(slide):
+    post = PostSegmentation(slide.masks, **SETTINGS)
+    post.process_masks_to_shapes()
+    assert post.filter_report.transcripts is None
+    assert "transcript_counts" not in post.regions
+    post.process_points(slide.points, pixel_size=0.2125)
+    fresh = PostSegmentation(slide.masks, **SETTINGS)
+    fresh.process_points(slide.points, pixel_size=0.2125)
+    assert post.filter_report.transcripts == fresh.filter_report.transcripts is not None
+    pd.testing.assert_frame_equal(post.regions, fresh.regions)
+    pd.testing.assert_frame_equal(post.table.obs, fresh.table.obs)
+    post.factor_rescale = 2  # so that points lie elsewhere
+    assert post.filter_report.transcripts is None
+    assert "transcript_counts" not in post.regions
