@@ -9,6 +9,7 @@ import warnings
 from functools import cache
 from pathlib import Path
 
+import dask.dataframe as dd
 import geopandas as gpd
 import numpy as np
 import pandas as pd
@@ -23,7 +24,9 @@ from spatialdata.models import (
     TableModel,
 )
 
-NAMES = ["new", "new_shapes", "new_table"]
+from postseg.elements.points import points_element
+
+NAMES = ["new", "new_shapes", "new_table", "new_transcripts"]
 
 
 def pixels(value=1):
@@ -31,7 +34,7 @@ def pixels(value=1):
 
 
 def elements(name="new"):
-    """Labels, shapes and tables of one cell."""
+    """Labels, shapes, tables and points of one cell."""
     labels = {name: Labels2DModel.parse(pixels(), dims=("y", "x"))}
     squares = gpd.GeoDataFrame(geometry=[box(0, 0, 8, 8)], index=[1])
     shapes = {f"{name}_shapes": ShapesModel.parse(squares)}
@@ -39,7 +42,9 @@ def elements(name="new"):
     table = TableModel.parse(
         AnnData(obs=obs), region=f"{name}_shapes", region_key="region", instance_key="label"
     )
-    return labels, shapes, {f"{name}_table": table}
+    places = dd.from_pandas(pd.DataFrame({"x": [1.0], "y": [2.0], "gene": ["ACTB"]}))
+    points = points_element(places, {"global": np.eye(3)}, "gene")
+    return labels, shapes, {f"{name}_table": table}, {f"{name}_transcripts": points}
 
 
 def write_store(path, consolidated=True, kinds=("images", "labels", "points", "shapes", "tables")):
@@ -53,7 +58,7 @@ def _written(consolidated, kinds, _pixels):
     folder = tempfile.mkdtemp()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = Path(folder) / "user.zarr"
-    labels, shapes, tables = elements("nuclei")
+    labels, shapes, tables, _ = elements("nuclei")
     with warnings.catch_warnings(action="ignore"):  # of pandas 3.1 and anndata
         places = pd.DataFrame({"x": [1.0, 2.0], "y": [3.0, 4.0]})
         image = Image2DModel.parse(np.ones((1, 8, 8), np.uint8), dims=("c", "y", "x"))

@@ -1,11 +1,14 @@
 """The slow, obvious way: what postseg must equal, by scikit-image, one region after another.
 
 Nothing here imports postseg, so an agreement of the two is evidence. Masks are 2-D arrays of
-nonnegative integers (or booleans) of any dtype and memory order.
+nonnegative integers (or booleans) of any dtype and memory order. Transcripts are looked up and
+counted by the rules of their contract, one point after another.
 """
 
+import re
 from fractions import Fraction
-from math import floor
+from math import floor, isfinite
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,6 +32,16 @@ REASONS = (
     "high_convexity_deficit",
     "irregular_perimeter",
 )
+
+
+KINDS = ("gene", "other_gene", "control", "no_gene", "low_quality", "invalid")
+CONTROLS = {
+    "control_probe": r"NegControlProbe|antisense_|NegPrb|Negative[0-9]",
+    "control_codeword": r"NegControlCodeword|SystemControl|FalseCode",
+    "unassigned_codeword": r"UnassignedCodeword|BLANK_|Blank-",
+    "deprecated_codeword": r"DeprecatedCodeword",
+    "genomic_control": r"Intergenic_Region",
+}
 
 
 def regions(masks):
@@ -171,12 +184,14 @@ def shapes(masks, factor=1):
     return {source: ring - (0, min(lowest, 0)) for source, ring in mirrored.items()}
 
 
+def pixels_shown(n, m):
+    """Which of n pixels of a side each of the m shows that they are resized to, in fractions."""
+    return [floor((pixel + Fraction(1, 2)) * n / m) for pixel in range(m)]
+
+
 def resize_exactly(masks, shape):
     """Nearest neighbour, in fractions: each pixel shows the one that its centre lies in."""
-    rows, columns = (
-        [floor((pixel + Fraction(1, 2)) * n / m) for pixel in range(m)]
-        for n, m in zip(masks.shape, shape, strict=True)
-    )
+    rows, columns = map(pixels_shown, masks.shape, shape)
     return np.array([[masks[row, column] for column in columns] for row in rows])
 
 
@@ -191,3 +206,192 @@ def enlarge(masks, factor=1):
         anti_aliasing=False,
     )
     return ids[np.rint(enlarged).astype(np.intp)]
+
+
+def find_pixels(x, y, matrix, mask_shape, shape):
+    """The mask pixel (row, column) of each point, None of one outside: no rounding, no epsilon.
+
+    The matrix leads from (x, y) to full-resolution pixels of the masks, `shape` is theirs. A point
+    without a place (NaN, infinite) is outside of everything.
+    """
+    (a, b, c), (d, e, f) = np.asarray(matrix, float)[:2].tolist()
+    rows, columns = map(pixels_shown, mask_shape, shape)
+    found = []
+    for one_x, one_y in zip(map(float, x), map(float, y), strict=True):
+        u, v = a * one_x + b * one_y + c, d * one_x + e * one_y + f
+        inside = 0 <= u < shape[1] and 0 <= v < shape[0]
+        found.append((rows[int(v)], columns[int(u)]) if inside else None)
+    return found
+
+
+def control_class(name, is_gene=None, controls=CONTROLS):
+    """The class of control that a name is of, None of a gene; `is_gene` decides where it is told.
+
+    The first pattern that matches at the start, of those given by class; "other_control" where
+    only `is_gene` tells that it is one.
+    """
+    classes = (known for known, pattern in controls.items() if re.match(pattern, name))
+    matched = next(classes, None)
+    if is_gene is None:
+        return matched
+    return None if is_gene else matched or "other_control"
+
+
+def kind_of(x, y, name, qv=None, *, min_qv=20, is_gene=None, genes=None, controls=CONTROLS):
+    """What a point is, the first that applies; `qv` is None without a column of qualities."""
+    if not (isfinite(x) and isfinite(y)):
+        return "invalid"
+    if min_qv is not None and qv is not None and not qv >= min_qv:
+        return "low_quality"
+    if name is None or name == "":
+        return "no_gene"
+    if control_class(name, is_gene, controls) is not None:
+        return "control"
+    if genes is not None and name not in genes:
+        return "other_gene"
+    return "gene"
+
+
+class Counted(NamedTuple):
+    """Points in their places.
+
+    `ledger`: place x kind. `X`, `obs`, `var`: cells x genes, dense, and what is summed of it, by
+    label and by gene. `label`, `region`: of each point, 0 = none. `in_regions`: points of kind gene
+    in each region; `n_transcripts`: those anywhere within the image.
+    """
+
+    ledger: pd.DataFrame
+    X: np.ndarray
+    obs: pd.DataFrame
+    var: pd.DataFrame
+    label: np.ndarray
+    region: np.ndarray
+    in_regions: np.ndarray
+    n_transcripts: int
+
+
+def gene_columns(points, genes, controls):
+    """The columns of the table: the genes asked for, or all names known or seen that are genes.
+
+    With a column `is_gene` a name is one where any point says so, whatever its quality; the names
+    that decide nothing, as categories without a point, are judged by the patterns.
+    """
+    if genes is not None:
+        return list(genes)
+    said = {}
+    for name, is_gene in zip(
+        points["gene"], points.get("is_gene", [None] * len(points)), strict=True
+    ):
+        if not pd.isna(name):
+            said.setdefault(name, set()).add(None if pd.isna(is_gene) else bool(is_gene))
+    if isinstance(points["gene"].dtype, pd.CategoricalDtype):
+        for name in points["gene"].cat.categories:
+            said.setdefault(name, {None})
+    return sorted(
+        name
+        for name, words in said.items()
+        if name and any(control_class(name, word, controls) is None for word in words)
+    )
+
+
+def count_points(
+    masks,
+    decided,
+    reasons,
+    points,
+    *,
+    matrix=None,
+    shape=None,
+    min_qv=20,
+    genes=None,
+    controls=CONTROLS,
+):
+    """Count points in cells, and say where every other one lies.
+
+    Parameters
+    ----------
+    masks : (H, W) array
+        As they were assigned; with `decided` None the filtered ones, whose labels are looked up.
+    decided : DataFrame or None
+        What the filter made of the regions: ``label`` (0 = rejected) and ``reason`` by number.
+    reasons : iterable of str
+        In the order of the report.
+    points : DataFrame
+        Columns x, y and gene, text; and qv and is_gene where there are such.
+    matrix : (3, 3) array, optional
+        From (x, y) to full-resolution pixels of the masks.
+    shape : (int, int), optional
+        Rows and columns at full resolution.
+    min_qv, genes, controls
+        As for `kind_of`.
+    """
+    matrix, shape = np.eye(3) if matrix is None else matrix, shape or masks.shape
+    if decided is None:
+        image, labels = masks, {cell: cell for cell in sorted({*masks[masks > 0].tolist()})}
+        places = ["in_cells", "background_or_rejected", "outside", "invalid"]
+        place_of = dict.fromkeys(labels, "in_cells") | {0: "background_or_rejected"}
+    else:
+        image, labels = regions(masks)[0], decided["label"].to_dict()
+        rejected = [f"rejected_{reason}" for reason in reasons]
+        places = ["in_cells", *rejected, "background", "outside", "invalid"]
+        place_of = {0: "background"} | {
+            region: f"rejected_{reason}" if reason else "in_cells"
+            for region, reason in decided["reason"].items()
+        }
+
+    each = []
+    pixels = find_pixels(points["x"], points["y"], matrix, masks.shape, shape)
+    for pixel, point in zip(pixels, points.to_dict("records"), strict=True):
+        name = None if pd.isna(point["gene"]) else point["gene"]
+        is_gene, qv = point.get("is_gene"), point.get("qv")
+        is_gene = None if pd.isna(is_gene) else is_gene
+        qv = float("nan") if "qv" in point and pd.isna(qv) else qv
+        settings = {"min_qv": min_qv, "is_gene": is_gene, "genes": genes, "controls": controls}
+        kind = kind_of(point["x"], point["y"], name, qv, **settings)
+        region = 0 if pixel is None else int(image[pixel])
+        place = place_of[region] if pixel is not None else "outside"
+        place = "invalid" if kind == "invalid" else place
+        group = control_class(name, is_gene, controls) if kind == "control" else None
+        group = group if group is None or group in CONTROLS else "other_control"
+        each.append((kind, place, labels.get(region, 0), region, name, group))
+    each = pd.DataFrame(each, columns=["kind", "place", "label", "region", "name", "group"])
+
+    def tally(rows, index, columns):
+        found = dict.fromkeys(((i, j) for i in index[1] for j in columns[1]), 0)
+        for pair in zip(rows[index[0]], rows[columns[0]], strict=True):
+            if pair in found:
+                found[pair] += 1
+        numbers = [[found[i, j] for j in columns[1]] for i in index[1]]
+        return np.array(numbers, np.int64).reshape(len(index[1]), len(columns[1]))
+
+    counted = each[each["kind"] == "gene"]
+    cells = ("label", sorted(label for label in labels.values() if label))
+    columns = gene_columns(points, genes, controls)
+    table = tally(counted, cells, ("name", columns))
+    groups = [*CONTROLS, *(["other_control"] if "other_control" in set(each["group"]) else [])]
+    of_groups = tally(each, cells, ("group", groups))
+    obs = pd.DataFrame({"transcript_counts": table.sum(axis=1)}, index=cells[1])
+    obs[[f"{group}_counts" for group in groups]] = of_groups
+    obs["total_counts"] = table.sum(axis=1) + of_groups.sum(axis=1)
+    obs["n_genes"] = (table > 0).sum(axis=1)
+    obs["low_quality_counts"] = tally(each, cells, ("kind", ["low_quality"]))
+    everywhere = tally(counted.assign(all=0), ("all", [0]), ("name", columns))[0]
+    var = pd.DataFrame(
+        {
+            "transcript_counts": everywhere,
+            "in_cells": table.sum(axis=0),
+            "n_cells": (table > 0).sum(axis=0),
+        },
+        index=columns,
+    )
+    ledger = tally(each, ("place", places), ("kind", KINDS))
+    return Counted(
+        pd.DataFrame(ledger, pd.Index(places, name="place"), pd.Index(KINDS, name="kind")),
+        table,
+        obs,
+        var,
+        each["label"].to_numpy(int),
+        each["region"].to_numpy(int),
+        tally(counted, ("region", list(labels)), ("kind", ["gene"]))[:, 0],
+        int((counted["place"] != "outside").sum()),
+    )

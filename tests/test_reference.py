@@ -1,6 +1,7 @@
 """The oracle itself, against numbers worked out by hand."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import reference
 
@@ -119,3 +120,80 @@ def test_enlarging_repeats_every_pixel_and_keeps_large_ids():
     enlarged = reference.enlarge(np.array([[1, largest]]), 3)
     assert enlarged.tolist() == [[1, 1, 1, largest, largest, largest]] * 3
     assert reference.enlarge(np.array([[1, 2]]), 0).tolist() == [[1, 2]]
+
+
+# ---- points
+
+
+def test_a_point_lies_in_the_pixel_on_the_larger_side_of_an_edge():
+    x, y = [0.0, -0.0, 1.999, 2.0, 4.0, -1e-300], [0.0, -0.0, 0, 1.999, 0, 0]
+    found = reference.find_pixels(x, y, np.eye(3), (1, 2), (2, 4))
+    assert found == [(0, 0), (0, 0), (0, 0), (0, 1), None, None]
+
+
+def test_a_point_without_a_place_is_outside():
+    odd = [np.nan, np.inf, -np.inf, 1e308]
+    turned = np.array([[1e10, -1e10, 0], [1, 1, 0], [0, 0, 1]])
+    assert reference.find_pixels(odd, [0.5] * 4, np.eye(3), (2, 2), (2, 2)) == [None] * 4
+    assert reference.find_pixels([1e308], [1e308], turned, (2, 2), (2, 2)) == [None]  # inf - inf
+
+
+def test_where_pixels_are_no_whole_factor_smaller_the_middle_of_each_decides():
+    # 3 stretched over 7: middles at 0.5 ... 6.5 times 3 / 7
+    x = np.arange(7) + 0.99
+    found = reference.find_pixels(x, x * 0, np.eye(3), (1, 3), (1, 7))
+    assert [column for _, column in found] == [0, 0, 1, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("point", "kind"),
+    [
+        ((np.nan, 0, "A", 5), "invalid"),
+        ((0, -np.inf, "A"), "invalid"),
+        ((0, 0, None, 5), "low_quality"),
+        ((0, 0, "A", 20), "gene"),
+        ((0, 0, "A", np.nan), "low_quality"),
+        ((0, 0, ""), "no_gene"),
+        ((0, 0, "BLANK_1"), "control"),
+        ((0, 0, "BLANK1"), "other_gene"),
+    ],
+    ids=str,
+)
+def test_the_first_kind_that_applies(point, kind):
+    assert reference.kind_of(*point, genes=["A", "BLANK_1"]) == kind
+
+
+def test_a_column_decides_what_is_a_control():
+    assert reference.control_class("BLANK_1") == "unassigned_codeword"
+    assert reference.control_class("BLANK_1", is_gene=True) is None
+    assert reference.control_class("BLANK_1", is_gene=False) == "unassigned_codeword"
+    assert reference.control_class("A", is_gene=False) == "other_control"
+
+
+def test_points_are_counted_by_cell_gene_and_place():
+    masks = np.array([[7, 7, 0, 9]])
+    decided = pd.DataFrame({"label": [0, 1], "reason": ["streak", ""]}, index=[1, 2])
+    x = [0.5, 3.5, 3.5, 3.5, 3.5, 2.5, -1, np.nan]
+    genes = ["A", "B", "B", "A", "NegPrb1", "A", "A", "A"]
+    points = pd.DataFrame({"x": x, "y": 0.5, "gene": genes, "qv": [40] * 3 + [5] + [40] * 4})
+    found = reference.count_points(masks, decided, ["streak"], points)
+    assert found.X.tolist() == [[0, 2]]
+    counts = {"transcript_counts": 2, "control_probe_counts": 1, "total_counts": 3, "n_genes": 1}
+    assert {name: found.obs.loc[1, name] for name in counts} == counts
+    assert found.obs.loc[1, "low_quality_counts"] == 1
+    assert found.var.loc["A"].tolist() == [3, 0, 0]
+    assert found.var.loc["B"].tolist() == [2, 2, 1]
+    assert found.label.tolist() == [0, 1, 1, 1, 1, 0, 0, 0]
+    assert found.region.tolist() == [1, 2, 2, 2, 2, 0, 0, 0]
+    assert (found.in_regions.tolist(), found.n_transcripts) == ([1, 2], 4)
+    rows = found.ledger.to_dict("index").items()
+    filled = {(place, kind): n for place, row in rows for kind, n in row.items() if n}
+    assert filled == {
+        ("in_cells", "gene"): 2,
+        ("in_cells", "control"): 1,
+        ("in_cells", "low_quality"): 1,
+        ("rejected_streak", "gene"): 1,
+        ("background", "gene"): 1,
+        ("outside", "gene"): 1,
+        ("invalid", "invalid"): 1,
+    }

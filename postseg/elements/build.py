@@ -153,15 +153,17 @@ def spatialdata(
     )
 
 
-def transformations(systems: Mapping[str, Matrix]) -> dict[str, Identity | Affine]:
-    """SpatialData's objects for `systems`."""
-    axes = ("x", "y")
-    return {
-        name: Identity()
-        if np.array_equal(matrix, np.eye(3))
-        else Affine(matrix, input_axes=axes, output_axes=axes)
-        for name, matrix in systems.items()
-    }
+def transformations(
+    systems: Mapping[str, Matrix], axes: tuple[str, ...] = ("x", "y")
+) -> dict[str, Identity | Affine]:
+    """SpatialData's objects for `systems`; a third axis stays as it is."""
+    found: dict[str, Identity | Affine] = {}
+    for name, matrix in systems.items():
+        whole = np.eye(len(axes) + 1)
+        whole[np.ix_([0, 1, -1], [0, 1, -1])] = matrix
+        same = np.array_equal(matrix, np.eye(3))
+        found[name] = Identity() if same else Affine(whole, input_axes=axes, output_axes=axes)
+    return found
 
 
 def write_store(
@@ -204,8 +206,6 @@ def write_new(
     with warnings.catch_warnings():
         # anndata announces its next default at every table
         warnings.filterwarnings("ignore", "zarr v3 autosharding")
-        # dask, of pandas 3.1, at every points element
-        warnings.filterwarnings("ignore", "The inplace keyword in DataFrame.set_index")
         write_elements(spatialdata(labels, shapes, tables, points), path)
     ownership.mark(path)
 

@@ -33,7 +33,7 @@ def points_element(
         One row per point, with the columns ``x`` and ``y``. It stays lazy, and neither it nor an
         element that it was made from is changed.
     systems : mapping of str to (3, 3) array
-        Its maps of (x, y) to the coordinate systems, by name.
+        Its maps of (x, y) to the coordinate systems, by name. A column ``z`` stays as it is.
     feature_key : str
         The column with the genes.
 
@@ -55,9 +55,11 @@ def points_element(
     if missing:
         raise ValueError(f"points have no column {missing[0]!r}. They have: {[*frame.columns]}.")
     # by hand, since PointsModel.parse computes: the order of the index, and categories
-    element = frame.copy()
-    element.attrs.clear()  # those of another element, which the frame was made from
-    element.attrs[_TRANSFORM] = build.transformations(systems)
+    element = frame.copy()  # with attrs of its own, and in them those of what it was made from
+    # of all axes that there are: by maps of x and y alone, spatialdata 0.8 finds too few points
+    # with a z in a box
+    axes = tuple(axis for axis in _AXES if axis in frame.columns)
+    element.attrs[_TRANSFORM] = build.transformations(systems, axes)
     element.attrs[_ABOUT] = {_FEATURE_KEY: feature_key}
     PointsModel().validate(element)
     return element
@@ -68,9 +70,8 @@ def is_points(element: Any) -> bool:
     import dask.dataframe as dd
     import geopandas as gpd
 
-    if not isinstance(element, dd.DataFrame | pd.DataFrame) or isinstance(
-        element, gpd.GeoDataFrame
-    ):
+    frame = isinstance(element, dd.DataFrame | pd.DataFrame)
+    if not frame or isinstance(element, gpd.GeoDataFrame):
         return False
     # of dask frames, SpatialData alone makes attrs
     known = getattr(element, "attrs", {}).get(_TRANSFORM)

@@ -85,7 +85,13 @@ def choose_columns(
             f"the column {gene!r} of the points is {_text(schema.field(gene).type)}; gene_key must "
             "name one of names of genes."
         )
-    return Columns(x, y, gene, qv_key, IS_GENE if _is_flag(schema) else None)
+    flag = IS_GENE if IS_GENE in names else None
+    if flag is not None and not _is_flag(schema.field(flag).type):
+        raise ValueError(
+            f"the column {flag!r} of the points, which tells genes from controls, is "
+            f"{_text(schema.field(flag).type)}: make it true or false, or rename it."
+        )
+    return Columns(x, y, gene, qv_key, flag)
 
 
 def _choose_xy(names: list[str], xy: Iterable[str] | None, there: str) -> tuple[str, str]:
@@ -120,11 +126,8 @@ def _choose_gene(
     return present[0]
 
 
-def _is_flag(schema: pa.Schema) -> bool:
-    """Whether a column says of each point if it is of a gene."""
-    if IS_GENE not in schema.names:
-        return False
-    kind = schema.field(IS_GENE).type
+def _is_flag(kind: pa.DataType) -> bool:
+    """Whether a column may say of each point if it is of a gene."""
     return bool(pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind))
 
 

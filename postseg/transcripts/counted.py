@@ -114,7 +114,7 @@ class Counted(NamedTuple):
         at = {name: i for i, name in enumerate(genes)}
         names = (feature.name for feature in self.counts.features)
         pairs = zip(names, kinds, strict=True)
-        gene = [-1, -1, *(at[name] if kind == GENE else -1 for name, (kind, _) in pairs)]
+        gene = [-1, -1, *(at.get(name, -1) if kind == GENE else -1 for name, (kind, _) in pairs)]
         matrix = sp.csr_matrix(table @ _indicator(gene, len(genes), np.int32))
         matrix.sort_indices()
 
@@ -196,8 +196,14 @@ class Counted(NamedTuple):
         """The genes that have a column, in order."""
         if self.genes is not None:
             return [*self.genes]
-        kinds = zip(self.counts.features, self._kinds(), strict=True)
-        return sorted({feature.name for feature, (kind, _) in kinds if kind == GENE})
+        counts = _ravel(self.counts.table.sum(axis=0, dtype=np.int64))[2:]
+        names = [feature.name for feature in self.counts.features]
+        seen = {name for name, count in zip(names, counts, strict=True) if count}
+        features = zip(names, counts, self._kinds(), strict=True)
+        # a name that points say are controls is no gene; one that no point has is by its pattern
+        return sorted(
+            {name for name, n, (kind, _) in features if kind == GENE and (n or name not in seen)}
+        )
 
 
 def _summed(table: sp.csr_matrix, group: Sequence[int], n_groups: int) -> NDArray[np.int64]:

@@ -174,7 +174,10 @@ def flags_of(table: pa.Table, name: str) -> NDArray[np.int32]:
     """A column of truth values: 0 or 1, and -1 where nothing is said."""
     column = table.column(name)
     if not pa.types.is_boolean(column.type):
-        column = pc.cast(column, pa.bool_())
+        try:
+            column = pc.cast(column, pa.bool_())
+        except pa.ArrowInvalid as error:
+            raise ValueError(f"the column {name!r} of the points is not true or false.") from error
     codes = pc.fill_null(pc.cast(column, pa.int8()), -1)
     return codes.to_numpy().astype(np.int32)
 

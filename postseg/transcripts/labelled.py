@@ -18,6 +18,7 @@ from postseg.transcripts.counting import Task, as_text, numbers_of
 from postseg.transcripts.sources import Source, as_frame, each_part, empty_part
 
 LABEL, REGION = "label", "region"
+_TAKEN = ("int32", "int64", "float32", "float64")  # by SpatialData, of coordinates
 _Z = ("z_location", "global_z")  # of Xenium and MERSCOPE
 
 
@@ -102,9 +103,11 @@ def _label_part(part: object, how: _Labelling) -> pd.DataFrame:
     frame, task = as_frame(part), how.task
     columns, n_regions = task.columns, task.lookup.n_regions
     table = pa.Table.from_pandas(frame[[columns.x, columns.y]], preserve_index=False)
-    x, y = (numbers_of(table, name) for name in (columns.x, columns.y))
-    found, _ = task.lookup.find(x, y, task.matrix)
-    frame = frame.rename(columns=how.names)
+    place = {name: numbers_of(table, name) for name in (columns.x, columns.y)}
+    found, _ = task.lookup.find(place[columns.x], place[columns.y], task.matrix)
+    frame = frame.assign(
+        **{name: values for name, values in place.items() if str(frame[name].dtype) not in _TAKEN}
+    ).rename(columns=how.names)
     if how.genes is not None:
         names = frame[columns.gene]
         if isinstance(names.dtype, pd.CategoricalDtype):

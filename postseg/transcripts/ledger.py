@@ -67,7 +67,9 @@ def make_ledger(
 def pack(counted: Counted, ledger: pd.DataFrame, element: str) -> dict[str, Any]:
     """Make of ledger and settings what a store can hold; `element` is the name of the points."""
     places = ledger.reset_index().rename_axis(columns=None).astype({"place": object})
-    return {"ledger": places, "settings": counted.settings(element)}
+    looked_up_in = "masks" if UNKNOWN in ledger.index else "regions"
+    settings = {**counted.settings(element), "looked_up_in": looked_up_in}
+    return {"ledger": places, "settings": settings}
 
 
 def n_within(ledger: pd.DataFrame) -> int:

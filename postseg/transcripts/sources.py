@@ -24,6 +24,7 @@ from postseg.geometry.placement import Matrix
 from postseg.transcripts.columns import GENE_KEYS, NUMBERS
 
 ROWS = 2**20  # of a part, about; more where a row group has
+_LOOK = 1000  # rows that tell what objects are
 _CSV = re.compile(r"\.csv(\.gz)?$", re.IGNORECASE)
 _DAMAGED = "It may be damaged, or have changed."
 _GIVE = (
@@ -84,12 +85,13 @@ def open_source(
     OSError
         When a file is missing, damaged, or neither Parquet nor CSV.
     """
+    parts: list[Any]
     if isinstance(points, str | os.PathLike):
         return _of_path(Path(points), numbers, texts)
     if isinstance(points, pd.DataFrame):
         frame, parts = None, [points.iloc[i : i + ROWS] for i in range(0, len(points), ROWS)]
         n_rows: int | None = len(points)
-        meta, text = points.iloc[:1], "a pandas frame"
+        meta, text = points.iloc[:_LOOK], "a pandas frame"
     elif isinstance(points, dd.DataFrame):
         frame, parts, n_rows = points, points.to_delayed(), None
         meta, text = points._meta, "a dask frame"
@@ -97,7 +99,9 @@ def open_source(
         return _of_dataset(points, "a pyarrow Dataset")
     elif isinstance(points, pa.Table | ds.InMemoryDataset):
         table = points if isinstance(points, pa.Table) else points.to_table()
-        parts = [table.slice(i, ROWS) for i in range(0, table.num_rows, ROWS)]
+        parts = [
+            _Part(table.slice(i, ROWS), table.schema, i) for i in range(0, table.num_rows, ROWS)
+        ]
         return Source("a pyarrow Table", table.schema, parts, n_rows=table.num_rows)
     else:
         raise TypeError(f"points is {type(points).__name__}. {_GIVE}")
@@ -109,12 +113,12 @@ def open_source(
 
 
 def _schema_of(meta: pd.DataFrame) -> pa.Schema:
-    """Types of columns of a frame; null of objects that nothing is known of."""
+    """Types of columns of a frame; null of objects that nothing is known of, as in no rows."""
     fields = []
     for at, name in enumerate(meta.columns):
-        column = meta.iloc[:0, at]
+        column = meta.iloc[:, at]
         try:
-            kind = pa.null() if column.dtype == object else pa.array(column, from_pandas=True).type
+            kind = pa.array(column, from_pandas=True).type
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
             kind = pa.null()
         fields.append(pa.field(str(name), kind))
@@ -152,18 +156,18 @@ def _is_text(schema: pa.Schema, name: str) -> bool:
 def _of_dataset(dataset: ds.Dataset, text: str) -> Source:
     """Its fragments in the order of their names, numbers in them as such; cut by row groups."""
     fragments = sorted(dataset.get_fragments(), key=lambda part: _natural(_path_of(part)))
-    parts: list[Any] = []
-    n_rows = 0
+    parts: list[_Part] = []
+    n_rows: int | None = 0
     for fragment in fragments:
-        if isinstance(fragment, ds.ParquetFileFragment):
-            n_rows += fragment.metadata.num_rows
-            parts += _by_row_groups(fragment)
-        else:
-            parts.append(fragment)
-    known = all(isinstance(part, ds.ParquetFileFragment) for part in parts)
-    files = tuple(_path_of(part) for part in fragments)
-    parts = [_Fragment(part, dataset.schema) for part in parts]
-    return Source(text, dataset.schema, parts, n_rows=n_rows if known else None, files=files)
+        if n_rows is None or not isinstance(fragment, ds.ParquetFileFragment):
+            parts.append(_Part(fragment, dataset.schema, n_rows or 0))
+            n_rows = None
+            continue
+        for part in _by_row_groups(fragment):
+            parts.append(_Part(part, dataset.schema, n_rows))
+            n_rows += part.count_rows()
+    files = tuple(map(_path_of, fragments))
+    return Source(text, dataset.schema, parts, n_rows=n_rows if fragments else 0, files=files)
 
 
 def _by_row_groups(fragment: ds.ParquetFileFragment) -> Iterator[ds.ParquetFileFragment]:
@@ -189,57 +193,73 @@ def _natural(text: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text)]
 
 
-class _Fragment(NamedTuple):
-    """A part of a file, with the columns of the whole."""
+class _Part(NamedTuple):
+    """A part of a file or of an Arrow table.
 
-    fragment: ds.Fragment
+    Attributes
+    ----------
+    data : Fragment or Table
+        Its rows.
+    schema : Schema
+        The columns of the whole.
+    first : int
+        How many rows come before it, if that is known.
+    """
+
+    data: ds.Fragment | pa.Table
     schema: pa.Schema
+    first: int
 
-    def batches(self, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
-        scanner = self.fragment.scanner(
+    def batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        """Some columns, as they are read."""
+        if isinstance(self.data, pa.Table):
+            return iter(self.data.select(columns).to_batches())
+        scanner = self.data.scanner(
             self.schema, columns=columns, batch_size=ROWS, use_threads=False, batch_readahead=1
         )
         return iter(scanner.to_batches())
+
+    def table(self) -> pa.Table:
+        """All of it."""
+        if isinstance(self.data, pa.Table):
+            return self.data
+        return self.data.to_table(schema=self.schema, use_threads=False)
 
 
 def tables(part: Any, columns: list[str]) -> Iterator[pa.Table]:
     """Read some columns of a part, as tables of about `ROWS` rows."""
     if isinstance(part, pd.DataFrame):
         yield pa.Table.from_pandas(part[columns], preserve_index=False)
-    elif isinstance(part, pa.Table):
-        yield part.select(columns)
-    else:
-        with reading(Path(_path_of(part.fragment)), _DAMAGED):
-            waiting: list[pa.RecordBatch] = []
-            n_rows = 0
-            for batch in part.batches(columns):
-                waiting.append(batch)
-                n_rows += batch.num_rows
-                if n_rows >= ROWS:
-                    yield pa.Table.from_batches(waiting)
-                    waiting, n_rows = [], 0
-            if waiting:
+        return
+    with reading(Path(_path_of(part.data)), _DAMAGED):
+        waiting: list[pa.RecordBatch] = []
+        for batch in part.batches(columns):
+            waiting.append(batch)
+            if sum(batch.num_rows for batch in waiting) >= ROWS:
                 yield pa.Table.from_batches(waiting)
+                waiting = []
+        if waiting:
+            yield pa.Table.from_batches(waiting)
 
 
 def as_frame(part: Any) -> pd.DataFrame:
-    """Read all columns of a part."""
+    """Read all columns of a part; its rows have the numbers that they have in the whole."""
     if isinstance(part, pd.DataFrame):
         return part
-    table = part
-    if isinstance(part, _Fragment):
-        with reading(Path(_path_of(part.fragment)), _DAMAGED):
-            table = part.fragment.to_table(schema=part.schema, use_threads=False)
-    return table.to_pandas()
+    with reading(Path(_path_of(part.data)), _DAMAGED):
+        table = part.table()
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    frame.index = pd.RangeIndex(part.first, part.first + len(frame))
+    return frame
 
 
-def empty_part(source: Source) -> pd.DataFrame | pa.Table:
+def empty_part(source: Source) -> pd.DataFrame | _Part:
     """A part without rows, of the kind that the others are."""
     if source.frame is not None:
         return source.frame._meta
     if source.parts and isinstance(source.parts[0], pd.DataFrame):
         return source.parts[0].iloc[:0]
-    return source.schema.empty_table()
+    return _Part(source.schema.empty_table(), source.schema, 0)
 
 
 def each_part(

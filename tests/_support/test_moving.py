@@ -19,7 +19,7 @@ from postseg.elements import adding, build
 
 pytestmark = pytest.mark.filterwarnings("ignore:zarr v3 autosharding")  # anndata, of tables
 
-MADE = ({"new": None}, {"new_shapes": None}, {"new_table": None})  # by name; copied from a store
+MADE = tuple({name: None} for name in NAMES)  # copied from a store
 KINDS = {
     "all": ("images", "labels", "points", "shapes", "tables"),
     "image only": ("images",),
@@ -151,7 +151,7 @@ for number in range(1, 1000):
     child = os.fork()
     if not child:
         with Trouble(number, lambda: os.kill(os.getpid(), signal.SIGKILL)):
-            add_to_store(store, {"new": 0}, {"new_shapes": 0}, {"new_table": 0})
+            add_to_store(store, *({name: 0} for name in sys.argv[2:]))
         os._exit(0)
     if not os.waitpid(child, 0)[1]:
         break
@@ -161,7 +161,7 @@ for number in range(1, 1000):
 def test_killed_at_any_step(source, tmp_path, complete, before):
     """Readers see all or nothing; the next run leaves all or nothing, to the byte."""
     (tmp_path / "killed").mkdir()
-    arguments = [sys.executable, "-c", KILLED, str(source)]
+    arguments = [sys.executable, "-c", KILLED, str(source), *NAMES]
     subprocess.run(arguments, cwd=tmp_path / "killed", env=environment(), check=True)
     *killed, _ = sorted((tmp_path / "killed").iterdir())
     assert len(killed) > 20

@@ -35,6 +35,7 @@ pytestmark = [
 ]
 
 EXAMPLES = int(os.environ.get("POSTSEG_EXAMPLES", 3))
+ENDS = ("", "_shapes", "_table", "_transcripts")
 OLD = ["he", "nuclei", "nuclei_shapes", "nuclei_table", "transcripts"]
 
 
@@ -390,7 +391,7 @@ def test_what_others_added_meanwhile_stays(path, monkeypatch):
 
     monkeypatch.setattr(build, "write_new", write_both)
     add_to_store(path, *elements())
-    assert names_in(path) == sorted(["he", "other", "other_shapes", "other_table", *NAMES])
+    assert names_in(path) == sorted(["he", *(f"other{end}" for end in ENDS), *NAMES])
 
 
 AT_ONCE = """
@@ -427,8 +428,6 @@ def test_two_processes_at_once(path, monkeypatch, consolidated):
     if not consolidated:
         assert (path / "zarr.json").read_bytes() == root
 
-
-ENDS = ("", "_shapes", "_table")
 
 KILLED = """
 import os, sys, warnings
