@@ -17,7 +17,7 @@ from postseg.filtering.config import THRESHOLDS
 from postseg.filtering.criteria import rejections
 from postseg.filtering.metrics import METRICS
 from postseg.filtering.run import Measured
-from postseg.filtering.sweep import sweep, window
+from postseg.filtering.sweep import Window, sweep, window
 
 FIELDS = [*THRESHOLDS]
 TABLE = measure_regions(cells(60))
@@ -238,6 +238,12 @@ def test_metrics_that_are_undefined_are_kept_by_a_search_too(field):
     np.testing.assert_array_equal([*found.masks()], expected)
     amounts = np.column_stack([np.ones(len(table), int), table["area"]])
     np.testing.assert_array_equal(found.sums(amounts), np.array(expected) @ amounts)
+
+
+def test_bounds_that_exclude_each_other_keep_none_but_the_undefined():
+    low, high = np.array([5.0, -np.inf]), np.array([3.0, 4])
+    found = Window(np.array([True] * 3), np.array([4.0, np.nan, 2]), low, high)
+    assert found.sums(np.array([[1, 10], [1, 20], [1, 40]])).tolist() == [[1, 20], [3, 70]]
 
 
 def test_nothing_is_filtered_to_count_but_once(monkeypatch):
