@@ -1047,7 +1047,7 @@ class PostSegmentation:
         from postseg.show import figures
 
         run, scene = self._scene(image, seams)
-        return figures.draw_filter(scene, run.regions, run.report.config)
+        return figures.draw_filter(scene, run.regions, run.report.config, run.report.transcripts)
 
     def plot_sweep(self, field: str, image: Any = None) -> Figure:
         """Draw the survivors against a threshold, and the cells that flip near it.

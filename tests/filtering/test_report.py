@@ -284,7 +284,8 @@ def test_a_floor_above_the_median_is_said(thresholds, message):
     ):
         with pytest.warns(UserWarning, match=message) as caught:
             step()
-        assert len(caught) == 1
+        # not what spatialdata's import says, where this test is the first to do so
+        assert len([one for one in caught if one.category is UserWarning]) == 1
     (note,) = post.filter_report.notes
     assert note in " ".join(str(post.filter_report).split())
     assert max(map(len, str(post.filter_report).splitlines())) <= 100
