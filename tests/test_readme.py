@@ -2,11 +2,15 @@
 
 import re
 import shutil
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
+from anndata import AnnData
 from click.testing import CliRunner
 from spatialdata import get_extent
 
@@ -112,10 +116,58 @@ def test_tiles(folder, capsys):
     assert len(kept) == len(namespace["shapes_model"])
 
 
+@pytest.fixture
+def scanpy(monkeypatch):
+    """What stands for scanpy: it normalises counts that scanpy would."""
+    module = SimpleNamespace(pp=SimpleNamespace(normalize_total=normalize_total))
+    monkeypatch.setitem(sys.modules, "scanpy", module)
+
+
+def normalize_total(adata):
+    """Scale the counts of each cell to their median, where it has any."""
+    assert isinstance(adata.X, scipy.sparse.csr_matrix)
+    assert adata.X.has_canonical_format
+    assert np.isfinite(adata.X.data).all()
+    for names in (adata.obs_names, adata.var_names):
+        assert names.is_unique
+        assert all(isinstance(name, str) for name in names)
+    totals = np.asarray(adata.X.sum(axis=1)).ravel()
+    scale = np.median(totals) / np.maximum(totals, 1)
+    adata.X = scipy.sparse.csr_matrix(adata.X.multiply(scale[:, None]), dtype=np.float32)
+
+
+@pytest.mark.filterwarnings("default")
+def test_what_stands_for_scanpy_does_what_it_does():
+    pp = pytest.importorskip("scanpy").pp
+    counts = scipy.sparse.csr_matrix(np.array([[3, 0, 1], [0, 0, 0], [0, 2, 7]], np.int32))
+    ours, theirs = AnnData(counts.copy()), AnnData(counts.copy())
+    normalize_total(ours)
+    pp.normalize_total(theirs)
+    assert ours.X.dtype == theirs.X.dtype
+    np.testing.assert_allclose(ours.X.toarray(), theirs.X.toarray())
+
+
+def test_transcripts(folder, capsys, scanpy):
+    namespace = run_examples(".github/docs/transcripts.md")
+    text = (ROOT / ".github/docs/transcripts.md").read_text("utf-8")
+    ledger = re.search(r"^Transcripts: [^`]*", text, flags=re.MULTILINE).group()
+    assert ledger in capsys.readouterr().out
+    assert namespace["counts"].n_obs == namespace["sweep"]["kept"][0.2]
+    totals = np.asarray(namespace["counts"].X.sum(axis=1))
+    np.testing.assert_allclose(totals.ravel(), totals.item(0), rtol=1e-5)
+    post, strict = namespace["post"], namespace["strict"]
+    assert namespace["table"].X.sum() == post.regions.query("label > 0")["transcript_counts"].sum()
+    assert namespace["table"].n_obs == namespace["sweep"]["kept"][0.15]
+    assert strict.filter_report.rejected["silent"]
+    assert strict.table.obs["transcript_counts"].min() >= 30
+    assert names_in(folder) == {"transcripts.parquet"}
+
+
 def test_all_examples_are_run_here():
     with_examples = [name for name in DOCUMENTS if "```python" in (ROOT / name).read_text("utf-8")]
     assert with_examples == [
-        f".github/docs/{name}.md" for name in ("extending", "placement", "slides", "tiles")
+        f".github/docs/{name}.md"
+        for name in ("extending", "placement", "slides", "tiles", "transcripts")
     ]
 
 

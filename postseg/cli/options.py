@@ -50,7 +50,7 @@ class RunCommand(ThresholdCommand):
         super().format_options(ctx, formatter)
 
 
-def _parser(words: list[str], text: str) -> Callable[[Any], Any]:
+def number_or(words: list[str], text: str) -> Callable[[Any], Any]:
     """Parse a number, ``none``, one of the words or text; `FilterConfig` checks what it says."""
 
     def parse(value: Any) -> Any:
@@ -77,7 +77,7 @@ def threshold_options(command: Callable[..., None]) -> Callable[..., None]:
         command = click.option(
             f"--{name.replace('_', '-')}",
             name,
-            type=_parser(words, text_of(name)) if is_number else click.Choice(words),
+            type=number_or(words, text_of(name)) if is_number else click.Choice(words),
             metavar="|".join([*words, *["NUMBER"] * is_number]),
             default=field.default,
             help=field.description,
@@ -132,13 +132,14 @@ def input_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def on_command_line(ctx: click.Context, name: str) -> bool:
+    """Whether an option stands on the command line, and has not its default."""
+    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
 def given_thresholds(ctx: click.Context, thresholds: dict[str, Any]) -> dict[str, Any]:
     """Of the values of all threshold options, those that stand on the command line."""
-    return {
-        name: value
-        for name, value in thresholds.items()
-        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    }
+    return {name: value for name, value in thresholds.items() if on_command_line(ctx, name)}
 
 
 def read_config(path: Path | None) -> FilterConfig:

@@ -26,8 +26,8 @@ def check_places(
         taken.append(output)
 
 
-def check_addition(source: Path, label_name: str) -> None:
-    """Refuse an input that elements of a name cannot be added to."""
+def check_addition(source: Path, label_name: str, with_points: bool) -> None:
+    """Refuse an input that elements of a name cannot be added to, points among them or not."""
     if source.exists() and not is_store(source):
         raise click.BadParameter(
             f"{source} is no store, and only to a SpatialData store (.zarr) can be added. "
@@ -37,4 +37,5 @@ def check_addition(source: Path, label_name: str) -> None:
     from postseg.elements.adding import check_store
     from postseg.processor import PostSegmentation
 
-    check_store(source, PostSegmentation(label_name=label_name).element_names)
+    names = PostSegmentation(label_name=label_name).element_names  # without points as yet
+    check_store(source, [*names, *[f"{label_name}_transcripts"] * with_points])

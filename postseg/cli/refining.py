@@ -20,7 +20,9 @@ from postseg.cli.options import (
 )
 from postseg.cli.places import check_addition, check_places, check_suffix
 from postseg.cli.terminal import step
+from postseg.cli.transcripts import Unit, points_asked, transcript_options
 from postseg.files.export import FORMATS, format_of
+from postseg.files.points import file_of_points
 from postseg.files.reference import file_of, read_reference
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ def refining_options(command: Callable[..., None]) -> Callable[..., None]:
             is_flag=True,
             help="Keep the labels at the resolution of the label image.",
         ),
+        transcript_options,
         click.option(
             "--reference",
             metavar="ELEMENT|TIFF",
@@ -84,7 +87,8 @@ def refining_options(command: Callable[..., None]) -> Callable[..., None]:
             default="labels",
             metavar="NAME",
             show_default=True,
-            help="Name of the labels element, from which <name>_shapes and <name>_table follow.",
+            help="Name of the labels element, from which <name>_shapes, <name>_table and "
+            "<name>_transcripts follow.",
         ),
         click.option(
             "--factor-rescale",
@@ -109,7 +113,7 @@ class Refinement:
     inputs : iterable of Path or None
         What masks and their places are read from: no output may take its place.
     home : Path
-        Where `reference` looks for an element by its name.
+        Where `reference` and `points` look for an element by its name.
     add_to : Path or None
         SpatialData store to add to.
     **options
@@ -136,6 +140,14 @@ class Refinement:
         quiet: bool,
         debug_image: Path | None,
         summary: Path | None,
+        points: str | None,
+        points_in: Unit | None,
+        xy: tuple[str, str] | None,
+        coordinate_system: str | None,
+        gene_key: str | None,
+        min_qv: float | None,
+        genes: Path | None,
+        no_points: bool,
         **thresholds: float | str | None,
     ) -> None:
         self._began = time.perf_counter()
@@ -152,15 +164,34 @@ class Refinement:
         check_suffix(debug_image, "--debug-image", ".png")
         check_suffix(summary, "--report", ".json")
         check_places(
-            [*inputs, add_to, config, pixel_size, file_of(reference, home) if reference else None],
+            [
+                *(*inputs, add_to, config, pixel_size, genes),
+                file_of(reference, home) if reference else None,
+                file_of_points(points, home) if points else None,
+            ],
             [*outputs, debug_image, summary],
             overwrite,
         )
         microns = known_pixel_size(pixel_size)
         if microns is None:
             filter_config.in_pixels(None)  # without areas in um2, or it is said before the work
+        stored = bool(add_to) or any(format_of(output) == ".zarr" for output in outputs)
+        self._points = points_asked(
+            ctx,
+            points,
+            home,
+            microns,
+            stored,
+            points_in=points_in,
+            xy=xy,
+            coordinate_system=coordinate_system,
+            gene_key=gene_key,
+            min_qv=min_qv,
+            genes=genes,
+            no_points=no_points,
+        )
         if add_to:
-            check_addition(add_to, label_name)
+            check_addition(add_to, label_name, bool(self._points and self._points["keep_points"]))
         if debug_image:
             import postseg.show.figures  # noqa: F401  without matplotlib this says how to install it
         self.quiet = quiet
@@ -197,8 +228,12 @@ class Refinement:
 
     def write(self, post: "PostSegmentation") -> None:
         """Filter and outline, and write what was asked for."""
-        with step("Filtering and outlining", self.quiet):
-            post.process_masks_to_shapes()
+        counting = "Counting transcripts, filtering and outlining"
+        with step(counting if self._points else "Filtering and outlining", self.quiet):
+            if self._points:
+                post.process_points(**self._points)  # which filters and outlines
+            else:
+                post.process_masks_to_shapes()
             found = post.filter_report
             assert found is not None  # the filter has run
         if self._no_enlarge:
@@ -206,23 +241,38 @@ class Refinement:
         for output in self._outputs:
             with step(f"Writing {output}", self.quiet):
                 post.export(output, self._overwrite)
-        listing = [f"{output}: {FORMATS[format_of(output)].text}" for output in self._outputs]
+        listing = [f"{output}: {_told(output, post)}" for output in self._outputs]
         if self._add_to:
             with step(f"Adding to {self._add_to}", self.quiet):
                 from postseg.elements.adding import add_to_store
 
                 made = post.to_spatialdata()
-                add_to_store(self._add_to, made.labels, made.shapes, made.tables)
+                add_to_store(self._add_to, made.labels, made.shapes, made.tables, made.points)
             listing.append(f"{self._add_to}: added {', '.join(post.element_names)}")
         if self._summary:
             with replacing(self._summary, self._overwrite) as part:
-                part.write_text(json.dumps(found.to_dict(), indent=2) + "\n")
+                part.write_text(json.dumps(_facts(post), indent=2) + "\n")
         if not self.quiet:
             lines = "".join(f"\n  {line}" for line in listing)
             click.echo(
                 f"\nWrote {out_of(found.passed, found.total)} "
                 f"in {seconds(time.perf_counter() - self._began)}:{lines}"
             )
+
+
+def _told(output: Path, post: "PostSegmentation") -> str:
+    """What an output is, with the name of the points in it, if any."""
+    form = format_of(output)
+    points = post.element_names[3:] if form == ".zarr" else ()
+    return FORMATS[form].text + "".join(f", with {name}" for name in points)
+
+
+def _facts(post: "PostSegmentation") -> dict[str, Any]:
+    """The filter report, and where all transcripts went."""
+    report, ledger = post.filter_report, post.transcripts
+    assert report is not None  # the filter has run
+    where = {} if ledger is None else {"transcripts_ledger": ledger.to_dict(orient="index")}
+    return report.to_dict() | where
 
 
 def _check_format(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,13 @@ if TYPE_CHECKING:
 _KINDS = ("images", "labels")  # folders of a store
 
 
-def file_of(reference: str, source: Path) -> Path:
-    """The file or store that a reference is read from; `source` is what the masks are from."""
+def file_of(reference: str, source: Path, kinds: Collection[str] = _KINDS) -> Path:
+    """The file or store that a reference is read from; `source` is what the masks are from.
+
+    `kinds` are the folders of a store that it may be in.
+    """
     path = Path(reference)
-    if path.parent.name in _KINDS and is_store(path.parents[1]):
+    if path.parent.name in kinds and is_store(path.parents[1]):
         return path.parents[1]
     return source if not path.exists() and is_store(source) else path
 

@@ -11,11 +11,12 @@ import pandas as pd
 import pyarrow as pa
 
 GENE_KEYS = ("feature_name", "gene", "target")  # Xenium, MERSCOPE, CosMx
+PIXELS = ("x_global_px", "y_global_px")  # CosMx
 XY = (
     ("x", "y"),
     ("x_location", "y_location"),  # Xenium, in um
     ("global_x", "global_y"),  # MERSCOPE, in um
-    ("x_global_px", "y_global_px"),  # CosMx, in pixels
+    PIXELS,
 )
 IS_GENE = "is_gene"
 QV = "qv"
@@ -30,6 +31,11 @@ class Columns(NamedTuple):
     gene: str
     qv: str | None
     is_gene: str | None
+
+    @property
+    def are_pixels(self) -> bool:
+        """Whether the names of x and y say that they are in pixels."""
+        return (self.x, self.y) == PIXELS
 
     @property
     def names(self) -> list[str]:
@@ -107,7 +113,9 @@ def _choose_xy(names: list[str], xy: Iterable[str] | None, there: str) -> tuple[
         if set(pair) <= set(names):
             return pair
     known = ", ".join("/".join(pair) for pair in XY)
-    raise ValueError(f"the points have none of the coordinates {known}: name them by xy. {there}")
+    raise ValueError(
+        f"the points have none of the coordinates {known}: name them by xy (--xy). {there}"
+    )
 
 
 def _choose_gene(
@@ -122,7 +130,9 @@ def _choose_gene(
     present = [name for name in GENE_KEYS if name in names]
     if len(present) != 1:
         found = f"several of {', '.join(present)}" if present else f"none of {', '.join(GENE_KEYS)}"
-        raise ValueError(f"the points have {found}: name the column of genes by gene_key. {there}")
+        raise ValueError(
+            f"the points have {found}: name the column of genes by gene_key (--gene-key). {there}"
+        )
     return present[0]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from postseg._support.words import listing, out_of
 from postseg.geometry.placement import Placement
@@ -13,16 +13,42 @@ from postseg.transcripts import counting
 from postseg.transcripts.columns import (
     GENE_KEYS,
     NUMBERS,
+    QV,
+    Columns,
     check_genes,
     check_min_qv,
     choose_columns,
 )
 from postseg.transcripts.counted import Counted
-from postseg.transcripts.kinds import Controls, check_controls, class_of
+from postseg.transcripts.kinds import CONTROLS, Controls, check_controls, class_of
 from postseg.transcripts.labelled import check_frame
 from postseg.transcripts.lookup import Lookup
 from postseg.transcripts.place import maybe_in_microns, to_pixels, where_they_lie
-from postseg.transcripts.sources import open_source
+from postseg.transcripts.sources import Source, open_source
+
+
+class Opened(NamedTuple):
+    """Points before any is read, and how they are to be counted.
+
+    Attributes
+    ----------
+    source : Source
+        The points.
+    columns : Columns
+        Where place, name and quality are.
+    min_qv : float or None
+        The least quality that counts.
+    genes : tuple of str or None
+        The columns of the table.
+    controls : dict of str to str
+        Patterns of names by class of control.
+    """
+
+    source: Source
+    columns: Columns
+    min_qv: float | None
+    genes: tuple[str, ...] | None
+    controls: dict[str, str]
 
 
 def count_points(
@@ -65,25 +91,17 @@ def count_points(
     RuntimeError
         When points were lost on the way.
     """
-    least, panel = check_min_qv(min_qv), check_genes(genes)
-    patterns = check_controls(controls)
-    pair = None if xy is None else (xy,) if isinstance(xy, str) else tuple(xy)
-    source = open_source(
+    source, columns, least, panel, patterns = open_points(
         points,
-        numbers=(*NUMBERS, qv_key, *(pair or ())),
-        texts=(*GENE_KEYS, *([gene_key] if gene_key is not None else [])),
-    )
-    columns = choose_columns(
-        source.schema, gene_key, source.feature_key, pair, None if least is None else qv_key
+        gene_key=gene_key,
+        xy=xy,
+        min_qv=min_qv,
+        qv_key=qv_key,
+        genes=genes,
+        controls=controls,
+        keep_points=keep_points,
     )
     matrix, system = to_pixels(placement, source.systems, pixel_size, to_image, coordinate_system)
-    if panel is not None and columns.is_gene is None:
-        _check_panel(panel, patterns)
-    if keep_points:
-        check_frame(source, columns.x, columns.y)
-    if source.n_rows == 0 or not source.parts:
-        raise ValueError(f"there are no points in {source.text}.")
-
     lookup = Lookup.of(runs, n_regions, placement.shape)
     task = counting.Task(lookup, matrix, columns, least)
     counts = counting.count(source, task)
@@ -111,6 +129,41 @@ def count_points(
             stacklevel=3,
         )
     return counted
+
+
+def open_points(
+    points: Any,
+    *,
+    gene_key: str | None,
+    xy: Iterable[str] | None,
+    min_qv: float | None,
+    genes: Iterable[str] | None,
+    keep_points: bool,
+    qv_key: str = QV,
+    controls: Controls = CONTROLS,
+) -> Opened:
+    """Open points and check all that is known of them without masks; none is read.
+
+    Parameters and errors are those of `count_points`.
+    """
+    least, panel = check_min_qv(min_qv), check_genes(genes)
+    patterns = check_controls(controls)
+    pair = None if xy is None else (xy,) if isinstance(xy, str) else tuple(xy)
+    source = open_source(
+        points,
+        numbers=(*NUMBERS, qv_key, *(pair or ())),
+        texts=(*GENE_KEYS, *([gene_key] if gene_key is not None else [])),
+    )
+    columns = choose_columns(
+        source.schema, gene_key, source.feature_key, pair, None if least is None else qv_key
+    )
+    if panel is not None and columns.is_gene is None:
+        _check_panel(panel, patterns)
+    if keep_points:
+        check_frame(source, columns.x, columns.y)
+    if source.n_rows == 0 or not source.parts:
+        raise ValueError(f"there are no points in {source.text}.")
+    return Opened(source, columns, least, panel, patterns)
 
 
 def _check_panel(panel: Iterable[str], patterns: dict[str, str]) -> None:

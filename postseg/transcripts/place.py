@@ -134,7 +134,9 @@ def where_they_lie(extent: Extent, placement: Placement, pixel_size: float | Non
     text = f"In pixels of the image the points span {_span(box)}, and the masks {_span(masks)}."
     if pixel_size is not None:
         back = Extent(*(value * pixel_size for value in box))
-        return f"{text} Are they in pixels? Then leave pixel_size out." * _fits(back, masks) or text
+        if _fits(back, masks):
+            text += " Are they in pixels? Then leave pixel_size out (--points-in px)."
+        return text
     sizes = {"": placement.pixel_size} if placement.pixel_size else _PIXEL_SIZES
     for machine, size in sizes.items():
         if _fits(Extent(*(value / size for value in box)), masks):

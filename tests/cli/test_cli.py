@@ -167,6 +167,8 @@ def test_one_option_per_threshold():
     fixed = {"source", "outputs", "config", "factor_rescale", "label_name", "origin", "element"}
     fixed |= {"image_shape", "reference", "no_enlarge", "pixel_size", "add_to"}
     fixed |= {"allow_pickle", "overwrite", "quiet", "debug_image", "summary"}
+    fixed |= {"points", "points_in", "xy", "coordinate_system", "gene_key", "min_qv"}
+    fixed |= {"genes", "no_points"}
     options = {param.name: param for param in run.params if param.name not in fixed}
     assert list(options) == list(FilterConfig.model_fields)
     for name, field in FilterConfig.model_fields.items():
