@@ -733,7 +733,7 @@ class PostSegmentation:
                 self.process_masks_to_shapes()
             table = self.process_table()
             if self.verbose:
-                print(ledger_text(self._ledger(counted)))
+                print(f"\n{ledger_text(self._ledger(counted))}")
             return self.points_model, table
 
     # ---- other thresholds

@@ -43,7 +43,7 @@ def names_in(folder):
     return {path.name for path in folder.iterdir()}
 
 
-def test_python_examples_run_one_after_the_other(folder, capsys):
+def test_python_examples_run_one_after_the_other(folder, capsys, scanpy):
     shutil.copytree(ROOT / "configs", folder / "configs")
     namespace = run_examples("README.md")
     assert "too_small" in capsys.readouterr().out
@@ -51,7 +51,9 @@ def test_python_examples_run_one_after_the_other(folder, capsys):
     assert namespace["slide"].report.links
     assert len(namespace["whole"].shapes_model) > 100
     assert namespace["labels_model"].shape == (2048, 2048)
-    assert names_in(folder) == {"configs", "filter.png", "report.html"}
+    assert namespace["table"].X.dtype == np.float32  # normalised
+    assert len(namespace["table"]) > 100
+    assert names_in(folder) == {"configs", "filter.png", "report.html", "transcripts.parquet"}
 
 
 def test_extending(folder, capsys):
