@@ -104,11 +104,11 @@ def read_elements(
     if not asked or shapes is not None:
         wanted = [choose(path, "shapes element", names["shapes"], shapes, "shapes")]
     else:
-        wanted = names["shapes"] if len(names["shapes"]) == 1 else []
+        wanted = _only_polygons(path, names["shapes"])
     with reading(path):
         rows = {n: _annotations(root, f"tables/{n}", {labels, *wanted}) for n in names["tables"]}
     annotating = [name for name in rows if rows[name] is not None]
-    telling = table  # of names of cells, which one of other elements may do, too
+    named = table  # which may annotate other elements, and tell names of cells only
     if asked and table is not None and table not in annotating:
         choose(path, "table", names["tables"], table, "table")
         table = None
@@ -121,14 +121,11 @@ def read_elements(
             points = _own_points(root, table, labels)
         points = points if points in names["points"] else None
     stored = open_labels(path, root, labels)
-    sdata = build.open_store(
-        path, ("labels", *(["shapes"] if wanted else []), *(["points"] if points else []))
-    )
+    some = {"labels": True, "shapes": bool(wanted), "points": points is not None}
+    sdata = build.open_store(path, tuple(kind for kind in some if some[kind]))
     with reading(path):  # spatialdata does not check what it reads
         image = build.with_pixels(sdata.labels[labels], lazy_pixels(path, stored))
     outlines = sdata.shapes[wanted[0]] if wanted else None
-    if shapes is None and asked and outlines is not None and "radius" in outlines:
-        outlines = None
     annotations = rows[table] if table else None
     element = sdata.points[points] if points else None
     if not asked and element is not None and not {*_OURS} <= {*element.columns}:
@@ -139,13 +136,10 @@ def read_elements(
         with reading(path):
             annotations = _with_counts(root, f"tables/{table}", {labels, *wanted}, str(points))
     known = None
-    if (
-        cell_key is not None
-        and cell_key in element.columns
-        and not is_numeric_dtype(element[cell_key].dtype)
-    ):
+    if cell_key in element.columns and not is_numeric_dtype(element.dtypes[cell_key]):
+        telling = names["tables"] if named is None else [named]
         with reading(path):
-            known = _cell_names(root, [telling] if telling else names["tables"], labels, cell_key)
+            known = _cell_names(root, telling, labels, str(cell_key))
     return Stored(image, outlines, annotations, element, cell_key, known)
 
 
@@ -217,6 +211,14 @@ def _named(path: str | PathLike[str], kind: str, known: Mapping[str, Any], name:
 def _names(root: zarr.Group, kind: str) -> list[str]:
     group = root.get(kind)
     return sorted(group.group_keys()) if isinstance(group, zarr.Group) else []
+
+
+def _only_polygons(path: Path, names: list[str]) -> list[str]:
+    """The name of the only shapes, unless they are circles."""
+    from postseg.elements import build
+
+    circles = len(names) == 1 and "radius" in build.open_store(path, ("shapes",)).shapes[names[0]]
+    return names if len(names) == 1 and not circles else []
 
 
 def _own_points(root: zarr.Group, table: str | None, labels: str) -> str:

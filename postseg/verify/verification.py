@@ -295,9 +295,14 @@ def verify_store(
     ValueError
         When it is not clear which elements are meant, and as by `verify_elements`.
     """
+    from pyarrow import ArrowException
+
     from postseg.elements.store import read_elements
 
-    return verify_elements(*read_elements(path, labels, shapes, table, points, cell_key))
+    try:
+        return verify_elements(*read_elements(path, labels, shapes, table, points, cell_key))
+    except ArrowException as error:  # of points, which are read late
+        raise OSError(f"{path} cannot be read: {str(error).strip('.')}.") from error
 
 
 def _look_up(
