@@ -205,9 +205,7 @@ class _Fragment(NamedTuple):
 def tables(part: Any, columns: list[str]) -> Iterator[pa.Table]:
     """Read some columns of a part, as tables of about `ROWS` rows."""
     if isinstance(part, pd.DataFrame):
-        some = part[columns]
-        some.attrs = {}  # of an element, which pyarrow would write too, but cannot
-        yield pa.Table.from_pandas(some, preserve_index=False)
+        yield pa.Table.from_pandas(part[columns], preserve_index=False)
     elif isinstance(part, pa.Table):
         yield part.select(columns)
     else:

@@ -335,6 +335,9 @@ def _grouped(maps: Mapping[str, Matrix], shape: tuple[int, int]) -> list[list[st
 def _look_part(part: Any, task: _Task) -> _Seen:
     """Look at the points of a part, some at a time."""
     seen: _Seen | None = None
+    if isinstance(part, pd.DataFrame):
+        part = part[task.read]
+        part.attrs = {}  # of an element, which pyarrow would write too, but cannot
     for table in tables(part, task.read):
         for first in range(0, max(1, table.num_rows), ROWS):
             found = _look(table.slice(first, ROWS), task)
