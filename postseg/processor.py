@@ -966,7 +966,7 @@ class PostSegmentation:
             export.export(path, cells, overwrite)
 
     def verify(self) -> Verification:
-        """Check that labels, shapes and table, made where they are not yet, agree cell by cell.
+        """Check that labels, shapes, table and points, made where not yet, agree cell by cell.
 
         Returns
         -------
@@ -981,8 +981,8 @@ class PostSegmentation:
         from postseg.verify.verification import verify_elements
 
         with self._step():
-            labels, shapes, tables, _ = self._elements()
-            return verify_elements(*labels.values(), *shapes.values(), *tables.values())
+            made = self._elements()
+            return verify_elements(*(one for elements in made for one in elements.values()))
 
     def to_napari(self) -> list[tuple[Any, dict[str, Any], str]]:
         """Make layers for napari, made where they are not yet, in pixels of the microscope image.

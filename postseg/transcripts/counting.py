@@ -8,9 +8,9 @@ names that were seen. All that is to be known follows from it, and its sum is th
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +25,8 @@ from postseg.geometry.placement import Matrix
 from postseg.transcripts.columns import Columns
 from postseg.transcripts.lookup import Extent, Lookup
 from postseg.transcripts.sources import Source, tables
+
+T = TypeVar("T")
 
 LOW_QUALITY, NO_GENE = 0, 1  # columns of the table before those of names
 
@@ -97,18 +99,9 @@ def count(source: Source, task: Task) -> Counts:
     RuntimeError
         When a point that was read was not counted, or fewer were read than there are.
     """
-    shared = _share(task)
-    parts = [delayed(_count_part, pure=False)(part, shared) for part in source.parts]
-    n_parts = len(parts)
-    while len(parts) > 1:  # as a tree, so that few tables are held at a time
-        pairs = [parts[i : i + 2] for i in range(0, len(parts), 2)]
-        parts = [delayed(_add, pure=False)(*pair) if pair[1:] else pair[0] for pair in pairs]
-    if not parts:
+    counts = in_one_pass(source, task, _count_part, add, "Counting transcripts")
+    if counts is None:
         return count_table(pa.table({name: [] for name in task.columns.names}), task)
-    # a pool of our own, see `raster.chunked`
-    pool = ThreadPoolExecutor(n_threads(), thread_name_prefix="postseg")
-    with pool, of_dask("Counting transcripts", n_parts, _count_part.__name__):
-        counts: Counts = parts[0].compute(pool=pool)
     known = source.n_rows
     if counts.table.sum(dtype=np.int64) != counts.n_read or known not in (None, counts.n_read):
         raise RuntimeError(
@@ -118,7 +111,34 @@ def count(source: Source, task: Task) -> Counts:
     return counts
 
 
-def _share(task: Task) -> Any:
+def in_one_pass(
+    source: Source,
+    task: NamedTuple,
+    of_part: Callable[[Any, Any], T],
+    add: Callable[[T, T], T],
+    text: str,
+) -> T | None:
+    """What ``of_part(part, task)`` finds in each part, added up in their order; None of no parts.
+
+    On threads, or on the cluster of an active client, to which the task is sent once. `text` says
+    what is done, for the progress bar.
+    """
+    shared = _share(task)
+    parts = [delayed(of_part, pure=False)(part, shared) for part in source.parts]
+    n_parts = len(parts)
+    while len(parts) > 1:  # as a tree, so that few tables are held at a time
+        pairs = [parts[i : i + 2] for i in range(0, len(parts), 2)]
+        parts = [delayed(add, pure=False)(*pair) if pair[1:] else pair[0] for pair in pairs]
+    if not parts:
+        return None
+    # a pool of our own, see `raster.chunked`
+    pool = ThreadPoolExecutor(n_threads(), thread_name_prefix="postseg")
+    with pool, of_dask(text, n_parts, of_part.__name__):
+        found: T = parts[0].compute(pool=pool)
+    return found
+
+
+def _share(task: NamedTuple) -> Any:
     """A task for the parts of a graph to have in common; it is sent to a cluster once."""
     if "distributed" in sys.modules:
         from distributed import default_client
@@ -135,7 +155,7 @@ def _count_part(part: Any, task: Task) -> Counts:
     counts: Counts | None = None
     for table in tables(part, task.columns.names):
         found = count_table(table, task)
-        counts = found if counts is None else _add(counts, found)
+        counts = found if counts is None else add(counts, found)
     if counts is None:
         counts = count_table(pa.table({name: [] for name in task.columns.names}), task)
     return counts
@@ -143,9 +163,20 @@ def _count_part(part: Any, task: Task) -> Counts:
 
 def count_table(table: pa.Table, task: Task) -> Counts:
     """Count the points of an Arrow table."""
-    columns, lookup = task.columns, task.lookup
-    x, y = (numbers_of(table, name) for name in (columns.x, columns.y))
-    found, extent = lookup.find(x, y, task.matrix)
+    x, y = (numbers_of(table, name) for name in (task.columns.x, task.columns.y))
+    found, extent = task.lookup.find(x, y, task.matrix)
+    return count_found(table, found, extent, task.lookup.n_regions, task.columns, task.min_qv)
+
+
+def count_found(
+    table: pa.Table,
+    found: NDArray[np.integer[Any]],
+    extent: Extent,
+    n_regions: int,
+    columns: Columns,
+    min_qv: float | None,
+) -> Counts:
+    """Count points of which is known where they are: a region from 0, or one of `Lookup.ends`."""
     code, names = names_of(table, columns.gene)
     features = tuple(map(Feature, names))
     if columns.is_gene is not None:
@@ -154,9 +185,9 @@ def count_table(table: pa.Table, task: Task) -> Counts:
         code = np.where(code < 0, code, code + len(names) * (flag + 1))
     column = code + 2
     column[code < 0] = NO_GENE
-    if columns.qv is not None and task.min_qv is not None:
-        column[~(numbers_of(table, columns.qv) >= task.min_qv)] = LOW_QUALITY  # of NaN too
-    shape = (lookup.n_regions + 3, 2 + len(features))
+    if columns.qv is not None and min_qv is not None:
+        column[~(numbers_of(table, columns.qv) >= min_qv)] = LOW_QUALITY  # of NaN too
+    shape = (n_regions + 3, 2 + len(features))
     ones = np.ones(found.size, np.int32)
     counted = sp.coo_matrix((ones, (found, column)), shape=shape).tocsr()
     return Counts(features, counted, found.size, extent)
@@ -208,7 +239,7 @@ def as_text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _add(one: Counts, other: Counts) -> Counts:
+def add(one: Counts, other: Counts) -> Counts:
     """Counts of the points of both."""
     features = one.features
     if other.features == features:

@@ -1,4 +1,4 @@
-"""Verify that labels, shapes and table of a SpatialData store show the same cells."""
+"""Verify that labels, shapes, table and points of a SpatialData store show the same cells."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from postseg._support.words import WIDTH, fixed, out_of, preformatted, rounded, wrapped
 from postseg.elements.audit import KEY
-from postseg.elements.identity import as_ids, as_points, table_ids
+from postseg.elements.identity import CellNames, as_ids, as_points, table_ids
 from postseg.geometry.placement import Matrix, area_scale
 from postseg.raster.images import encode
 from postseg.raster.label_image import as_label_image
@@ -20,9 +20,12 @@ from postseg.verify import causes, compare, judge
 from postseg.verify.grid import find_grid
 
 if TYPE_CHECKING:
+    import dask.dataframe as dd
     import geopandas as gpd
     import xarray as xr
     from anndata import AnnData
+
+    from postseg.verify.points import Points
 
 _UNKNOWN = "unknown"
 _NAMED = 8  # ids per kind of problem
@@ -40,7 +43,7 @@ class Verification:
     cells : DataFrame
         One row per id in labels, shapes or table, index ``id``:
 
-        - ``in_labels``, ``in_shapes``, ``in_table`` (<NA> where there is no table);
+        - ``in_labels``, ``in_shapes``, ``in_table`` (<NA> where there are no shapes, no table);
         - ``pixels`` of the label;
         - ``iou``: pixels in label and polygon / pixels in either; a label with holes is taken
           with or without them, whichever fits the polygon better;
@@ -50,14 +53,27 @@ class Verification:
           encloses lie within its outline by design, and are no problem;
         - ``table_offset``: how far the table's ``obsm["spatial"]`` is off the label, in pixels:
           off its centroid in a table by postseg, off its bounding box in others; NaN without;
-        - ``problem``: what is wrong, empty where all is well. Of a polygon that reaches "beyond
+        - ``problem``: what is wrong, empty where all is well; "transcripts differ" where a point
+          names the cell but lies in another or the other way round, or where X of the table is
+          not what the points count to. Of a polygon that reaches "beyond
           the labels", the other columns tell of what lies within.
 
         Where several coordinate systems disagree, a cell is judged in its worst.
     summary : dict
         Plain numbers, strings, lists and dicts, fit for JSON. ``table_system`` is the coordinate
         system that the table's ``obsm["spatial"]`` is in: None where the table has none,
-        ``"unknown"`` where it fits none and was not judged.
+        ``"unknown"`` where it fits none and was not judged. ``points`` is None without points,
+        else a dict:
+
+        - ``ok``: whether all is well;
+        - ``points`` that were read, and how many of them are ``judged``: of points by others,
+          those within the labels;
+        - ``disagreeing``: those that do not lie in the cell that they name, and how many do not
+          in each of ``systems``; ``first`` names some: ``row``, ``cell``, ``in_labels``;
+        - ``x_differing``: entries of X that a recount does not give; ``x_first`` names some:
+          ``cell``, ``gene``, ``in_table``, ``recounted``;
+        - ``ledger_ok``, and what differs in the ``ledger``: ``place``, ``kind``, ``in_ledger``,
+          ``recounted``. None, as `x_differing`, where the table did not count these points.
     """
 
     cells: pd.DataFrame
@@ -89,30 +105,27 @@ class Verification:
         bad = int((self.cells["problem"] != "").sum())
         verdict = f"problems in {out_of(bad, len(self.cells), 'cells')}"
         if not bad:
-            verdict = "all agree" if self.ok else "the coordinate systems disagree"
+            apart = "transcripts" if self._points_differ else "coordinate systems"
+            verdict = "all agree" if self.ok else f"the {apart} disagree"
         listing = [f"{n:,} in the {name}" for name, n in counts.items() if n is not None]
+        without = [f"no {name}" for name, n in counts.items() if n is None]
         lines = [
             f"Verification: {verdict}",
             "=" * WIDTH,
-            f"Cells: {', '.join(listing)}" + ("" if counts["table"] is not None else "; no table"),
+            "; ".join([f"Cells: {', '.join(listing)}", *without]),
             "",
-            f"{'coordinate system':<23}{'cells':>8}{'mean IoU':>11}{'min IoU':>10}"
-            f"{'mean offset':>14}{'max offset':>12}{'median (x, y)':>21}",
         ]
-        for name, row in summary["systems"].items():
-            numbers = "".join(
-                f"{_format(row[key], 3):>{width}}"
-                for key, width in zip(_STATISTICS, (11, 10, 14, 12), strict=True)
-            )
-            median = "({}, {})".format(*(_format(part, 2) for part in row["median_offset"]))
-            lines.append(f"{name:<23.22}{row['compared']:>8,}{numbers}{median:>21}")
-        lines.append(
-            f"Offsets in pixels of the labels; up to {summary['max_offset']:.3g} is right."
-        )
+        if summary["systems"]:
+            lines += self._offsets()
         if summary["table_system"] == _UNKNOWN:
             lines.append(
                 "obsm['spatial'] of the table fits no coordinate system; it is not judged."
             )
+        if summary["points"] is not None:
+            from postseg.verify.points import in_words
+
+            lines += [""] if lines[-1] else []
+            lines += [line for text in in_words(summary["points"]) for line in wrapped(text, "  ")]
         lines += [""] if summary["problems"] else []
         for kind, found in summary["problems"].items():
             ids = ", ".join(map(str, found["ids"]))
@@ -122,6 +135,27 @@ class Verification:
             lines += ["", *(line for text in summary["causes"] for line in wrapped(text, "  "))]
         return "\n".join(lines).rstrip()
 
+    @property
+    def _points_differ(self) -> bool:
+        points = self.summary["points"]
+        return points is not None and not points["ok"]
+
+    def _offsets(self) -> list[str]:
+        """A table of the coordinate systems."""
+        lines = [
+            f"{'coordinate system':<23}{'cells':>8}{'mean IoU':>11}{'min IoU':>10}"
+            f"{'mean offset':>14}{'max offset':>12}{'median (x, y)':>21}",
+        ]
+        for name, row in self.summary["systems"].items():
+            numbers = "".join(
+                f"{_format(row[key], 3):>{width}}"
+                for key, width in zip(_STATISTICS, (11, 10, 14, 12), strict=True)
+            )
+            median = "({}, {})".format(*(_format(part, 2) for part in row["median_offset"]))
+            lines.append(f"{name:<23.22}{row['compared']:>8,}{numbers}{median:>21}")
+        limit = self.summary["max_offset"]
+        return [*lines, f"Offsets in pixels of the labels; up to {limit:.3g} is right."]
+
 
 def _format(number: float | None, digits: int) -> str:
     if number is not None and abs(number) >= 1e4:
@@ -130,23 +164,39 @@ def _format(number: float | None, digits: int) -> str:
 
 
 def verify_elements(
-    labels: xr.DataArray | xr.DataTree, shapes: gpd.GeoDataFrame, table: AnnData | None = None
+    labels: xr.DataArray | xr.DataTree,
+    shapes: gpd.GeoDataFrame | None = None,
+    table: AnnData | None = None,
+    points: dd.DataFrame | None = None,
+    cell_key: str | None = None,
+    names: CellNames | None = None,
 ) -> Verification:
-    """Check that labels, shapes and table show the same cells, whoever made them.
+    """Check that labels, shapes, table and points show the same cells, whoever made them.
 
     The polygons are taken to the pixels of the labels (the finest scale; pixel i spans
     [i, i + 1]) through every coordinate system that the two have in common, drawn, and compared
-    with the label of the same id. See `postseg.verify.judge` for what counts as equal.
+    with the label of the same id. See `postseg.verify.judge` for what counts as equal, and
+    `postseg.verify.points` for points.
 
     Parameters
     ----------
     labels : DataArray or DataTree
         A SpatialData labels element; read block by block.
-    shapes : GeoDataFrame
-        A SpatialData shapes element of polygons and multipolygons, indexed by label value.
+    shapes : GeoDataFrame, optional
+        A SpatialData shapes element of polygons and multipolygons, indexed by label value. May be
+        left out with points.
     table : AnnData, optional
         A SpatialData table whose rows annotate one of them, or each. Its ``obsm["spatial"]``, if
-        any, must lie on the labels.
+        any, must lie on the labels. Where it is by postseg and counted the points, X must be what
+        they count to.
+    points : dask DataFrame, optional
+        A SpatialData points element; read part by part.
+    cell_key : str, optional
+        The column of the points that tells which cell each lies in, of points that are not by
+        postseg: label values as numbers or text, or other text that `names` explains. No cell is
+        0, -1, empty or null, ``"UNASSIGNED"`` or ``"NONE"``.
+    names : CellNames, optional
+        From text in that column to label values.
 
     Returns
     -------
@@ -156,38 +206,52 @@ def verify_elements(
     Raises
     ------
     ValueError
-        For circles and other shapes that are no polygons, ids that are no label values, and
-        elements without a common coordinate system.
+        For circles and other shapes that are no polygons, ids that are no label values, points
+        without the column, and elements without a common coordinate system.
     """
-    maps = _maps_to_pixels(labels, shapes)
+    if shapes is None and points is None:
+        raise ValueError("there are neither shapes nor points to be compared with the labels.")
+    maps = {"": np.eye(3)} if shapes is None else _maps_to_pixels(labels, shapes)
     cells = compare.label_cells(encode(as_label_image(labels)))
     polygons = compare.read_polygons(
-        as_ids(shapes.index, "index of the shapes"), np.asarray(shapes.geometry, dtype=object)
+        as_ids(pd.RangeIndex(0) if shapes is None else shapes.index, "index of the shapes"),
+        np.asarray([] if shapes is None else shapes.geometry, dtype=object),
     )
     rows = None if table is None else table_ids(table)
     compared = compare.compare_systems(cells, polygons, maps)
     grid = find_grid(cells, polygons, next(iter(maps.values())), _mask_shape(table, cells))
     allowed = judge.limits(cells, grid, compared)
-    system, points = _place_rows(table, rows, cells, labels, maps, allowed.table_offset)
-    per_cell = judge.gather(cells, polygons, rows, compared, points, allowed)
+    system, placed = _place_rows(table, rows, cells, labels, maps, allowed.table_offset)
+    per_cell = judge.gather(cells, polygons, rows, compared, placed, allowed)
     problems = judge.find_problems(per_cell, allowed)
+    reasons = judge.find_causes(per_cell, problems, allowed, compared, placed)
+    if shapes is None:
+        problems = problems.drop(columns="no polygon")
+        per_cell["in_shapes"] = pd.Series(pd.NA, per_cell.index, dtype="boolean")
+    looked_up = _look_up(points, labels, cells, table, rows, cell_key, names)
+    if looked_up is not None:
+        problems["transcripts differ"] = np.isin(problems.index, looked_up.cells)
+        reasons += looked_up.causes
     text = judge.describe(problems, per_cell["lies_on"])
+    agree = len(compared) == 1 and not problems.to_numpy().any()
+    shown = {} if shapes is None else compared
     summary = {
-        "ok": len(compared) == 1 and not problems.to_numpy().any(),
+        "ok": agree and (looked_up is None or looked_up.summary["ok"]),
         "cells": len(per_cell),
         "in_labels": int(per_cell["in_labels"].sum()),
-        "in_shapes": int(per_cell["in_shapes"].sum()),
+        "in_shapes": None if shapes is None else int(per_cell["in_shapes"].sum()),
         "in_table": None if table is None else int(per_cell["in_table"].sum()),
         "table_system": system,
         "mask_pixel": grid.side,
         "max_offset": allowed.offset,
-        "systems": {name: _statistics(compared[names]) for names in compared for name in names},
+        "systems": {name: _statistics(shown[names]) for names in shown for name in names},
+        "points": None if looked_up is None else looked_up.summary,
         "problems": {
             kind: {"count": int(bad.sum()), "ids": bad.index[bad][:_NAMED].tolist()}
             for kind, bad in problems.items()
             if bad.any()
         },
-        "causes": judge.find_causes(per_cell, problems, allowed, compared, points),
+        "causes": reasons,
     }
     return Verification(per_cell.assign(problem=text)[_COLUMNS], summary)
 
@@ -197,6 +261,8 @@ def verify_store(
     labels: str | None = None,
     shapes: str | None = None,
     table: str | None = None,
+    points: str | None = None,
+    cell_key: str | None = None,
 ) -> Verification:
     """Verify elements of a SpatialData store: see `verify_elements`.
 
@@ -206,7 +272,16 @@ def verify_store(
         The store.
     labels, shapes, table : str, optional
         Names of elements; needed where there are several. The table is the one that annotates
-        the labels or the shapes, if any.
+        the labels or the shapes, if any. With `points` or `cell_key`, no shapes are needed, and
+        they are left out where there are several or circles.
+    points : str, optional
+        Name of points. Default: those that postseg made of the labels, if any.
+    cell_key : str, optional
+        Their column that tells which cell each lies in, of points that are not by postseg, as
+        ``cell_id``: label values, or names of cells of which a table tells the label values. That
+        is `table` or the only one that can: it has these names in a column of that name, or as
+        instance ids, and label values as instance ids where it annotates the labels, else in a
+        column with the labels' name (spatialdata-io's, of Xenium: ``cell_labels``).
 
     Returns
     -------
@@ -220,9 +295,33 @@ def verify_store(
     ValueError
         When it is not clear which elements are meant, and as by `verify_elements`.
     """
+    from pyarrow import ArrowException
+
     from postseg.elements.store import read_elements
 
-    return verify_elements(*read_elements(path, labels, shapes, table))
+    try:
+        return verify_elements(*read_elements(path, labels, shapes, table, points, cell_key))
+    except ArrowException as error:  # of points, which are read late
+        raise OSError(f"{path} cannot be read: {str(error).strip('.')}.") from error
+
+
+def _look_up(
+    points: dd.DataFrame | None,
+    labels: Any,
+    cells: compare.LabelCells,
+    table: AnnData | None,
+    rows: pd.DataFrame | None,
+    cell_key: str | None,
+    names: CellNames | None,
+) -> Points | None:
+    """Compare points, if any, with labels and table."""
+    if points is None:
+        return None
+    from postseg.elements import build
+    from postseg.verify.points import verify_points
+
+    of_labels = build.maps_to_systems(labels)
+    return verify_points(points, of_labels, cells.runs, table, rows, cell_key, names)
 
 
 def _statistics(result: pd.DataFrame) -> dict[str, Any]:
