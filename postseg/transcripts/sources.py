@@ -43,9 +43,9 @@ class Source(NamedTuple):
     schema : pyarrow.Schema
         Columns and their types.
     parts : list
-        In order; together all rows.
+        In order; together all rows. Of a dask frame only how many there are.
     frame : dask DataFrame or None
-        The same with all columns, of what came as one.
+        What came as one.
     feature_key : str or None
         The column of genes that an element names.
     systems : mapping of str to (3, 3) array, or None
@@ -93,7 +93,7 @@ def open_source(
         n_rows: int | None = len(points)
         meta, text = points.iloc[:_LOOK], "a pandas frame"
     elif isinstance(points, dd.DataFrame):
-        frame, parts, n_rows = points, points.to_delayed(), None
+        frame, parts, n_rows = points, [*range(points.npartitions)], None
         meta, text = points._meta, "a dask frame"
     elif isinstance(points, ds.Dataset) and not isinstance(points, ds.InMemoryDataset):
         return _of_dataset(points, "a pyarrow Dataset")
@@ -193,6 +193,11 @@ def _natural(text: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text)]
 
 
+def parts_with(source: Source, columns: list[str]) -> list[Any]:
+    """The parts, of a dask frame such that it need not read other columns."""
+    return source.parts if source.frame is None else source.frame[columns].to_delayed()
+
+
 class _Part(NamedTuple):
     """A part of a file or of an Arrow table.
 
@@ -229,7 +234,9 @@ class _Part(NamedTuple):
 def tables(part: Any, columns: list[str]) -> Iterator[pa.Table]:
     """Read some columns of a part, as tables of about `ROWS` rows."""
     if isinstance(part, pd.DataFrame):
-        yield pa.Table.from_pandas(part[columns], preserve_index=False)
+        frame = part[columns]
+        frame.attrs = {}  # pyarrow would write an element's transformations, and cannot
+        yield pa.Table.from_pandas(frame, preserve_index=False)
         return
     with reading(Path(_path_of(part.data)), _DAMAGED):
         waiting: list[pa.RecordBatch] = []
