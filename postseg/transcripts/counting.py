@@ -183,7 +183,10 @@ def flags_of(table: pa.Table, name: str) -> NDArray[np.int32]:
 
 
 def names_of(table: pa.Table, name: str) -> tuple[NDArray[np.int32], list[str]]:
-    """A column of text as codes, -1 of null and of empty text, and what they stand for."""
+    """A column of text as codes, -1 of null and of empty text, and what they stand for, sorted.
+
+    So the tables of parts with the same names have the same columns, and are added as they are.
+    """
     column = table.column(name)
     if pa.types.is_null(column.type):
         return np.full(table.num_rows, -1, np.int32), []
@@ -194,11 +197,12 @@ def names_of(table: pa.Table, name: str) -> tuple[NDArray[np.int32], list[str]]:
         coded = coded.chunk(0) if coded.num_chunks else pa.array([], coded.type)
     code = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
     names = [as_text(value) for value in coded.dictionary.to_pylist()]
-    if len({*names}) == len(names) and "" not in names:
-        return code, names
-    known = {text: i for i, text in enumerate(dict.fromkeys(filter(None, names)))}
-    again = np.array([*(known.get(text, -1) for text in names), -1], dtype=np.int32)
-    return again[code], list(known)
+    known = sorted({*filter(None, names)})
+    if known == names:
+        return code, known
+    at = {text: i for i, text in enumerate(known)}
+    again = np.array([*(at.get(text, -1) for text in names), -1], dtype=np.int32)
+    return again[code], known
 
 
 def as_text(value: Any) -> str:
