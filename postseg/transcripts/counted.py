@@ -115,8 +115,7 @@ class Counted(NamedTuple):
         names = (feature.name for feature in self.counts.features)
         pairs = zip(names, kinds, strict=True)
         gene = [-1, -1, *(at.get(name, -1) if kind == GENE else -1 for name, (kind, _) in pairs)]
-        matrix = sp.csr_matrix(table @ _indicator(gene, len(genes), np.int32))
-        matrix.sort_indices()
+        matrix = _chosen(table, gene, len(genes))
 
         groups = [*CONTROLS, *{OTHER_CONTROL for _, group in kinds if group == OTHER_CONTROL}]
         group = [-1, -1, *(groups.index(group) if group else -1 for _, group in kinds)]
@@ -209,6 +208,19 @@ class Counted(NamedTuple):
 def _summed(table: sp.csr_matrix, group: Sequence[int], n_groups: int) -> NDArray[np.int64]:
     """Columns summed up by group, -1 being none: (n_rows, n_groups)."""
     return np.asarray((table @ _indicator(group, n_groups, np.int64)).toarray())
+
+
+def _chosen(table: sp.csr_matrix, place: Sequence[int], n_columns: int) -> sp.csr_matrix:
+    """Columns moved to other places, -1 being none, and summed up where several have one."""
+    column = np.asarray(place, dtype=np.int32)[table.indices]
+    kept = column >= 0
+    before = np.zeros(kept.size + 1, table.indptr.dtype)
+    np.cumsum(kept, out=before[1:])
+    chosen = sp.csr_matrix(
+        (table.data[kept], column[kept], before[table.indptr]), shape=(table.shape[0], n_columns)
+    )
+    chosen.sum_duplicates()  # which sorts, but where they are sorted already, as is usual
+    return chosen
 
 
 def _indicator(group: Sequence[int], n_groups: int, dtype: Any) -> sp.csr_matrix:

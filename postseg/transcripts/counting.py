@@ -24,7 +24,7 @@ from postseg._support.threads import n_threads
 from postseg.geometry.placement import Matrix
 from postseg.transcripts.columns import Columns
 from postseg.transcripts.lookup import Extent, Lookup
-from postseg.transcripts.sources import Source, tables
+from postseg.transcripts.sources import Source, parts_with, tables
 
 T = TypeVar("T")
 
@@ -99,7 +99,8 @@ def count(source: Source, task: Task) -> Counts:
     RuntimeError
         When a point that was read was not counted, or fewer were read than there are.
     """
-    counts = in_one_pass(source, task, _count_part, add, "Counting transcripts")
+    columns, text = task.columns.names, "Counting transcripts"
+    counts = in_one_pass(source, columns, task, _count_part, add, text)
     if counts is None:
         return count_table(pa.table({name: [] for name in task.columns.names}), task)
     known = source.n_rows
@@ -113,6 +114,7 @@ def count(source: Source, task: Task) -> Counts:
 
 def in_one_pass(
     source: Source,
+    columns: list[str],
     task: NamedTuple,
     of_part: Callable[[Any, Any], T],
     add: Callable[[T, T], T],
@@ -124,7 +126,7 @@ def in_one_pass(
     what is done, for the progress bar.
     """
     shared = _share(task)
-    parts = [delayed(of_part, pure=False)(part, shared) for part in source.parts]
+    parts = [delayed(of_part, pure=False)(part, shared) for part in parts_with(source, columns)]
     n_parts = len(parts)
     while len(parts) > 1:  # as a tree, so that few tables are held at a time
         pairs = [parts[i : i + 2] for i in range(0, len(parts), 2)]
@@ -214,7 +216,10 @@ def flags_of(table: pa.Table, name: str) -> NDArray[np.int32]:
 
 
 def names_of(table: pa.Table, name: str) -> tuple[NDArray[np.int32], list[str]]:
-    """A column of text as codes, -1 of null and of empty text, and what they stand for."""
+    """A column of text as codes, -1 of null and of empty text, and what they stand for, sorted.
+
+    So the tables of parts with the same names have the same columns, and are added as they are.
+    """
     column = table.column(name)
     if pa.types.is_null(column.type):
         return np.full(table.num_rows, -1, np.int32), []
@@ -225,11 +230,12 @@ def names_of(table: pa.Table, name: str) -> tuple[NDArray[np.int32], list[str]]:
         coded = coded.chunk(0) if coded.num_chunks else pa.array([], coded.type)
     code = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
     names = [as_text(value) for value in coded.dictionary.to_pylist()]
-    if len({*names}) == len(names) and "" not in names:
-        return code, names
-    known = {text: i for i, text in enumerate(dict.fromkeys(filter(None, names)))}
-    again = np.array([*(known.get(text, -1) for text in names), -1], dtype=np.int32)
-    return again[code], list(known)
+    known = sorted({*filter(None, names)})
+    if known == names:
+        return code, known
+    at = {text: i for i, text in enumerate(known)}
+    again = np.array([*(at.get(text, -1) for text in names), -1], dtype=np.int32)
+    return again[code], known
 
 
 def as_text(value: Any) -> str:

@@ -23,7 +23,7 @@ from postseg.elements import points as elements
 from postseg.geometry.placement import Matrix
 from postseg.transcripts.columns import GENE_KEYS, NUMBERS
 
-ROWS = 2**20  # of a part, about; more where a row group has
+ROWS = 2**20  # of a part; more where a row group has
 _LOOK = 1000  # rows that tell what objects are
 _CSV = re.compile(r"\.csv(\.gz)?$", re.IGNORECASE)
 _DAMAGED = "It may be damaged, or have changed."
@@ -163,25 +163,30 @@ def _of_dataset(dataset: ds.Dataset, text: str) -> Source:
             parts.append(_Part(fragment, dataset.schema, n_rows or 0))
             n_rows = None
             continue
-        for part in _by_row_groups(fragment):
+        for part, n in _by_row_groups(fragment):
             parts.append(_Part(part, dataset.schema, n_rows))
-            n_rows += part.count_rows()
+            n_rows += n
     files = tuple(map(_path_of, fragments))
     return Source(text, dataset.schema, parts, n_rows=n_rows if fragments else 0, files=files)
 
 
-def _by_row_groups(fragment: ds.ParquetFileFragment) -> Iterator[ds.ParquetFileFragment]:
-    """Parts of a file of about `ROWS` rows."""
+def _by_row_groups(
+    fragment: ds.ParquetFileFragment,
+) -> Iterator[tuple[ds.ParquetFileFragment, int]]:
+    """Parts of a file of up to `ROWS` rows, more where a row group has, and their rows.
+
+    A part does not tell: the `count_rows` of each is that of the file, once pyarrow has read that.
+    """
     ids: list[int] = []
     n_rows = 0
     for group in fragment.row_groups:
+        if ids and n_rows + group.num_rows > ROWS:
+            yield fragment.subset(row_group_ids=ids), n_rows
+            ids, n_rows = [], 0
         ids.append(group.id)
         n_rows += group.num_rows
-        if n_rows >= ROWS:
-            yield fragment.subset(row_group_ids=ids)
-            ids, n_rows = [], 0
     if ids:
-        yield fragment.subset(row_group_ids=ids)
+        yield fragment.subset(row_group_ids=ids), n_rows
 
 
 def _path_of(fragment: Any) -> str:
@@ -232,19 +237,20 @@ class _Part(NamedTuple):
 
 
 def tables(part: Any, columns: list[str]) -> Iterator[pa.Table]:
-    """Read some columns of a part, as tables of about `ROWS` rows."""
+    """Read some columns of a part, as tables of up to `ROWS` rows."""
     if isinstance(part, pd.DataFrame):
         frame = part[columns]
         frame.attrs = {}  # pyarrow would write an element's transformations, and cannot
-        yield pa.Table.from_pandas(frame, preserve_index=False)
+        for i in range(0, max(1, len(frame)), ROWS):  # of no rows too: it may have categories
+            yield pa.Table.from_pandas(frame.iloc[i : i + ROWS], preserve_index=False)
         return
     with reading(Path(_path_of(part.data)), _DAMAGED):
         waiting: list[pa.RecordBatch] = []
         for batch in part.batches(columns):
-            waiting.append(batch)
-            if sum(batch.num_rows for batch in waiting) >= ROWS:
+            if waiting and sum(one.num_rows for one in (*waiting, batch)) > ROWS:
                 yield pa.Table.from_batches(waiting)
                 waiting = []
+            waiting.append(batch)
         if waiting:
             yield pa.Table.from_batches(waiting)
 

@@ -53,7 +53,7 @@ from postseg.transcripts.kinds import INVALID, KINDS
 from postseg.transcripts.labelled import LABEL
 from postseg.transcripts.ledger import IN_CELLS
 from postseg.transcripts.lookup import Extent, Lookup
-from postseg.transcripts.sources import ROWS, Source, open_source, tables
+from postseg.transcripts.sources import Source, open_source, tables
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -215,7 +215,7 @@ def verify_points(
         cells.astype(np.int64),
     )
     source = open_source(points[task.read])
-    seen = in_one_pass(source, task, _look_part, _add, "Looking up points")
+    seen = in_one_pass(source, task.read, task, _look_part, _add, "Looking up points")
     if seen is None:
         seen = _look(source.schema.empty_table(), task)
     looked_up: dict[str, Any] = {
@@ -335,13 +335,9 @@ def _grouped(maps: Mapping[str, Matrix], shape: tuple[int, int]) -> list[list[st
 def _look_part(part: Any, task: _Task) -> _Seen:
     """Look at the points of a part, some at a time."""
     seen: _Seen | None = None
-    if isinstance(part, pd.DataFrame):
-        part = part[task.read]
-        part.attrs = {}  # of an element, which pyarrow would write too, but cannot
     for table in tables(part, task.read):
-        for first in range(0, max(1, table.num_rows), ROWS):
-            found = _look(table.slice(first, ROWS), task)
-            seen = found if seen is None else _add(seen, found)
+        found = _look(table, task)
+        seen = found if seen is None else _add(seen, found)
     assert seen is not None  # a frame is a table, without rows or with some
     return seen
 
@@ -567,7 +563,7 @@ def _causes(source: Source, task: _Task, seen: _Seen, groups: Sequence[list[str]
     for i in bad[:1] if bad.size == len(groups) else bad:
         maps = np.array([translation(*step) @ task.maps[i] for step in _AROUND])
         shifted = task._replace(maps=maps, columns=None)
-        again = in_one_pass(source, shifted, _look_part, _add, "Shifting points")
+        again = in_one_pass(source, task.read, shifted, _look_part, _add, "Shifting points")
         assert again is not None  # there are points that disagree
         best = int(np.argmin(again.differing / np.maximum(1, again.judged)))
         if again.differing[best] > _CURED * seen.differing[i] or not again.judged[best]:
