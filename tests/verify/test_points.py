@@ -20,6 +20,7 @@ from postseg import PostSegmentation
 from postseg.cli.main import main
 from postseg.elements.identity import CellNames, cell_names
 from postseg.elements.points import points_element
+from postseg.transcripts import sources
 from postseg.verify import points as module
 from postseg.verify.verification import verify_elements, verify_store
 
@@ -120,7 +121,7 @@ def test_of_the_class_and_without_points(good):
 
 @pytest.mark.parametrize("rows", [2**20, 100])
 def test_a_label_that_changed(good, monkeypatch, rows):
-    monkeypatch.setattr(module, "ROWS", rows)
+    monkeypatch.setattr(sources, "ROWS", rows)
     labels, shapes, table, points = good
     label = int(table.obs["label"].iloc[4])
     found = verify_elements(without(labels, label), shapes, table, points)
