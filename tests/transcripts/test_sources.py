@@ -1,0 +1,30 @@
+"""What libraries hand over as points, in forms of their own."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from drawing import OFF, squares
+
+from postseg import PostSegmentation
+
+MASKS = squares(8, 9)  # 11 x 20
+POINTS = pd.DataFrame(
+    {"x": [3.5, 12.5, 13.5, 4.5], "y": 3.5, "gene": ["A", "A", "B", None], "qv": 30.0}
+)
+
+
+def count(points, **chosen):
+    post = PostSegmentation(MASKS, label_name="cells", verbose=False, filter_config=OFF)
+    post.process_points(points, **chosen)
+    return post
+
+
+@pytest.mark.parametrize("index", [pa.uint8(), pa.uint32(), pa.uint64()], ids=str)
+def test_codes_of_names_may_be_unsigned(index):
+    table = pa.Table.from_pandas(POINTS, preserve_index=False)
+    coded = table["gene"].combine_chunks().dictionary_encode()
+    coded = pa.DictionaryArray.from_arrays(coded.indices.cast(index), coded.dictionary)
+    post = count(table.set_column(2, "gene", coded))
+    np.testing.assert_array_equal(post.table.X.toarray(), count(POINTS).table.X.toarray())
+    assert post.points_model.compute()["gene"].isna().tolist() == [False, False, False, True]
