@@ -89,9 +89,11 @@ def open_source(
     if isinstance(points, str | os.PathLike):
         return _of_path(Path(points), numbers, texts)
     if isinstance(points, pd.DataFrame):
-        frame, parts = None, [points.iloc[i : i + ROWS] for i in range(0, len(points), ROWS)]
-        n_rows: int | None = len(points)
-        meta, text = points.iloc[:_LOOK], "a pandas frame"
+        bare = points.copy(deep=False)
+        bare.attrs = {}  # an element's are no JSON, which pyarrow would make of them
+        frame, parts = None, [bare.iloc[i : i + ROWS] for i in range(0, len(bare), ROWS)]
+        n_rows: int | None = len(bare)
+        meta, text = bare.iloc[:_LOOK], "a pandas frame"
     elif isinstance(points, dd.DataFrame):
         frame, parts, n_rows = points, points.to_delayed(), None
         meta, text = points._meta, "a dask frame"

@@ -5,6 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from drawing import OFF, squares
+from spatialdata.models import PointsModel
 
 from postseg import PostSegmentation
 
@@ -28,3 +29,11 @@ def test_codes_of_names_may_be_unsigned(index):
     post = count(table.set_column(2, "gene", coded))
     np.testing.assert_array_equal(post.table.X.toarray(), count(POINTS).table.X.toarray())
     assert post.points_model.compute()["gene"].isna().tolist() == [False, False, False, True]
+
+
+def test_an_element_may_be_computed():
+    element = PointsModel.parse(POINTS.fillna({"gene": "B"}), feature_key="gene").compute()
+    post = count(element)
+    assert post.table.X.sum() == 4
+    assert post.points_model.compute()["label"].tolist() == [1, 2, 2, 1]
+    assert "transform" in element.attrs
