@@ -87,7 +87,8 @@ def open_source(
     """
     parts: list[Any]
     if isinstance(points, str | os.PathLike):
-        return _of_path(Path(points), numbers, texts)
+        # points are read again when they are asked for, wherever the process is then
+        return _of_path(Path(points).absolute(), numbers, texts)
     if isinstance(points, pd.DataFrame):
         bare = points.copy(deep=False)
         bare.attrs = {}  # an element's are no JSON, which pyarrow would make of them

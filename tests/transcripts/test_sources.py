@@ -37,3 +37,12 @@ def test_an_element_may_be_computed():
     assert post.table.X.sum() == 4
     assert post.points_model.compute()["label"].tolist() == [1, 2, 2, 1]
     assert "transform" in element.attrs
+
+
+def test_a_relative_path_is_found_from_elsewhere(tmp_path, monkeypatch):
+    POINTS.to_parquet(tmp_path / "points.parquet")
+    monkeypatch.chdir(tmp_path)
+    post = count("points.parquet")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert len(post.points_model.compute()) == 4
