@@ -26,6 +26,7 @@ from postseg.transcripts.columns import GENE_KEYS, NUMBERS
 ROWS = 2**20  # of a part, about; more where a row group has
 _LOOK = 1000  # rows that tell what objects are
 _CSV = re.compile(r"\.csv(\.gz)?$", re.IGNORECASE)
+_ROW_NUMBER = "__null_dask_index__"  # a column of files that dask wrote, as SpatialData's are
 _DAMAGED = "It may be damaged, or have changed."
 _GIVE = (
     "Give a SpatialData points element, a pandas or dask frame, a pyarrow Table or Dataset, or the "
@@ -252,6 +253,7 @@ def as_frame(part: Any) -> pd.DataFrame:
     with reading(Path(_path_of(part.data)), _DAMAGED):
         table = part.table()
     frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    frame = frame.drop(columns=_ROW_NUMBER, errors="ignore")  # dask would not write it again
     frame.index = pd.RangeIndex(part.first, part.first + len(frame))
     return frame
 

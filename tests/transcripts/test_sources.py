@@ -1,5 +1,6 @@
 """What libraries hand over as points, in forms of their own."""
 
+import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -46,3 +47,12 @@ def test_a_relative_path_is_found_from_elsewhere(tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert len(post.points_model.compute()) == 4
+
+
+def test_files_that_dask_wrote_can_be_written_again(tmp_path):
+    frame = dd.from_pandas(POINTS, npartitions=2)
+    frame.to_parquet(tmp_path / "given.parquet")
+    again = count(tmp_path / "given.parquet").points_model
+    assert again.columns.tolist() == [*POINTS, "label", "region"]
+    again.to_parquet(tmp_path / "again.parquet")
+    assert len(pd.read_parquet(tmp_path / "again.parquet")) == 4
