@@ -228,7 +228,8 @@ def names_of(table: pa.Table, name: str) -> tuple[NDArray[np.int32], list[str]]:
     coded = column.unify_dictionaries().combine_chunks()
     if isinstance(coded, pa.ChunkedArray):  # of no rows
         coded = coded.chunk(0) if coded.num_chunks else pa.array([], coded.type)
-    code = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
+    indices = pc.cast(coded.indices, pa.int32())  # some libraries' are unsigned, without a -1
+    code = pc.fill_null(indices, -1).to_numpy(zero_copy_only=False)
     names = [as_text(value) for value in coded.dictionary.to_pylist()]
     known = sorted({*filter(None, names)})
     if known == names:

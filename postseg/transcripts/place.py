@@ -82,7 +82,7 @@ def _choose(
                 f"coordinate_system is {coordinate_system!r}, which points and masks do not share. "
                 f"{there}"
             )
-        return coordinate_system
+        shared = [coordinate_system]
     if not shared:
         raise ValueError(
             f"points and masks share no coordinate system. {there} Give the masks a reference= "

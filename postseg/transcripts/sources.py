@@ -26,6 +26,7 @@ from postseg.transcripts.columns import GENE_KEYS, NUMBERS
 ROWS = 2**20  # of a part; more where a row group has
 _LOOK = 1000  # rows that tell what objects are
 _CSV = re.compile(r"\.csv(\.gz)?$", re.IGNORECASE)
+_ROW_NUMBER = "__null_dask_index__"  # a column of files that dask wrote, as SpatialData's are
 _DAMAGED = "It may be damaged, or have changed."
 _GIVE = (
     "Give a SpatialData points element, a pandas or dask frame, a pyarrow Table or Dataset, or the "
@@ -87,11 +88,14 @@ def open_source(
     """
     parts: list[Any]
     if isinstance(points, str | os.PathLike):
-        return _of_path(Path(points), numbers, texts)
+        # points are read again when they are asked for, wherever the process is then
+        return _of_path(Path(points).absolute(), numbers, texts)
     if isinstance(points, pd.DataFrame):
-        frame, parts = None, [points.iloc[i : i + ROWS] for i in range(0, len(points), ROWS)]
-        n_rows: int | None = len(points)
-        meta, text = points.iloc[:_LOOK], "a pandas frame"
+        bare = points.copy(deep=False)
+        bare.attrs = {}  # an element's are no JSON, which pyarrow would make of them
+        frame, parts = None, [bare.iloc[i : i + ROWS] for i in range(0, len(bare), ROWS)]
+        n_rows: int | None = len(bare)
+        meta, text = bare.iloc[:_LOOK], "a pandas frame"
     elif isinstance(points, dd.DataFrame):
         frame, parts, n_rows = points, [*range(points.npartitions)], None
         meta, text = points._meta, "a dask frame"
@@ -262,6 +266,7 @@ def as_frame(part: Any) -> pd.DataFrame:
     with reading(Path(_path_of(part.data)), _DAMAGED):
         table = part.table()
     frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    frame = frame.drop(columns=_ROW_NUMBER, errors="ignore")  # dask would not write it again
     frame.index = pd.RangeIndex(part.first, part.first + len(frame))
     return frame
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from drawing import OFF, squares
 from spatialdata.models import PointsModel
-from spatialdata.transformations import Identity, Scale, set_transformation
+from spatialdata.transformations import Affine, Identity, Scale, set_transformation
 from transcripts import xenium
 from transcripts.agreement import settings_of
 from transcripts.counted import Source
@@ -205,6 +205,15 @@ def test_of_several_systems_that_disagree_one_is_asked_for():
     post.process_points(both["transcripts"], coordinate_system="um")
     assert settings_of(post)["coordinate_system"] == "um"
     assert settings_of(post)["to_pixels"][0, 0] == pytest.approx(0.5 / 0.2125)
+
+
+@pytest.mark.parametrize("chosen", [{}, {"coordinate_system": "global"}], ids=str)
+def test_points_that_are_flattened_to_a_line_are_refused(sdata, chosen):
+    line = Affine([[1, 0, 0], [1, 0, 0], [0, 0, 1]], ("x", "y"), ("x", "y"))
+    flat = PointsModel.parse(
+        sdata["transcripts"].compute(), feature_key="feature_name", transformations={"global": line}
+    )
+    assert_refused(of(sdata), flat, ValueError, ["'global'", "inverted"], **chosen)
 
 
 @pytest.mark.parametrize(
