@@ -663,15 +663,18 @@ class PostSegmentation:
         ----------
         points : points element, DataFrame, Table, Dataset or path
             One row per transcript: a SpatialData element, a pandas or dask frame, a pyarrow Table
-            or Dataset, or a Parquet or CSV file, or a folder of Parquet files.
+            or Dataset, or a Parquet or CSV file, or a folder of Parquet files. `points_model` reads
+            it again: a frame must not be changed in place afterwards.
         gene_key : str, optional
             Column of names of genes. Default: the element's feature key, else the one of
             ``feature_name``, ``gene`` and ``target`` that is there.
         xy : (str, str), optional
-            Columns of coordinates. Default: the first pair that is there of ``x, y``;
-            ``x_location, y_location``; ``global_x, global_y``; ``x_global_px, y_global_px``.
+            Columns of coordinates. Default: ``x, y`` of an element; of plain points the pair that
+            is there of ``x_location, y_location`` and ``global_x, global_y``, which are in um,
+            and ``x_global_px, y_global_px``, in pixels; else ``x, y``.
         pixel_size : float, optional
-            Of plain points in um: the side of a full-resolution pixel (Xenium: 0.2125).
+            Of plain points in um: the side of a full-resolution pixel (Xenium: 0.2125). Default:
+            that of the object, where the names of the columns say um.
         to_image : (3, 3) array_like, optional
             From (x, y, 1) to full-resolution pixels of the image, y down, instead. Default:
             points are in these; an element lies where its transformation tells.

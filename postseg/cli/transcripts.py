@@ -125,6 +125,7 @@ def points_asked(
         raise click.UsageError("--points-in um needs --pixel-size.")
     from postseg.files.panel import read_panel
     from postseg.files.points import find_points
+    from postseg.transcripts.columns import size_by_names
     from postseg.transcripts.count_points import open_points
 
     how: dict[str, Any] = {
@@ -145,6 +146,10 @@ def points_asked(
             )
         in_um = points_in == "um" or (points_in is None and not opened.columns.are_pixels)
         how["pixel_size"] = pixel_size if in_um else None
+        if points_in is not None:
+            how["xy"] = opened.columns[:2]  # whatever their names say
+        elif xy is None:
+            size_by_names(opened.columns, how["pixel_size"], None)
     else:
         if points_in is not None:
             raise click.UsageError(

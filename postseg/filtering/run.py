@@ -166,8 +166,8 @@ def find_failures(
         if error.args != (TRANSCRIPTS,) or TRANSCRIPTS in regions:
             raise
         raise RuntimeError(
-            f"rejections() asks for regions[{TRANSCRIPTS!r}], but no points were counted yet: call "
-            "process_points() first."
+            f"rejections() asks for regions[{TRANSCRIPTS!r}], but no points were counted, or not "
+            "since the masks were placed elsewhere: call process_points() first."
         ) from error
     if not isinstance(failed, pd.DataFrame) or not failed.index.equals(regions.index):
         raise TypeError(

@@ -12,15 +12,13 @@ import pyarrow as pa
 
 GENE_KEYS = ("feature_name", "gene", "target")  # Xenium, MERSCOPE, CosMx
 PIXELS = ("x_global_px", "y_global_px")  # CosMx
-XY = (
-    ("x", "y"),
-    ("x_location", "y_location"),  # Xenium, in um
-    ("global_x", "global_y"),  # MERSCOPE, in um
-    PIXELS,
-)
+MICRONS = (("x_location", "y_location"), ("global_x", "global_y"))  # Xenium, MERSCOPE
+# beside those of the whole slide, x and y are those of a field of view, as in MERSCOPE's files
+XY = (*MICRONS, PIXELS, ("x", "y"))
 IS_GENE = "is_gene"
 QV = "qv"
-NUMBERS = (*(name for pair in XY for name in pair), QV)
+Z = ("z_location", "global_z")  # Xenium, MERSCOPE
+NUMBERS = (*(name for pair in XY for name in pair), *Z, "z", QV)
 
 
 class Columns(NamedTuple):
@@ -49,6 +47,7 @@ def choose_columns(
     feature_key: str | None,
     xy: Iterable[str] | None,
     qv_key: str | None,
+    is_element: bool = False,
 ) -> Columns:
     """Find the columns that are asked for, or those that the field has names for.
 
@@ -62,6 +61,8 @@ def choose_columns(
         What an element calls its column of genes.
     qv_key : str or None
         None: quality is not asked.
+    is_element : bool
+        Whether they are a SpatialData element, whose coordinates are ``x`` and ``y``.
 
     Raises
     ------
@@ -70,6 +71,8 @@ def choose_columns(
     """
     names = schema.names
     there = f"The points have the columns {', '.join(names) or 'none'}."
+    if is_element and xy is None:
+        xy = ("x", "y")
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise ValueError(f"the points have the column {min(twice)!r} twice. {there}")
@@ -109,9 +112,12 @@ def _choose_xy(names: list[str], xy: Iterable[str] | None, there: str) -> tuple[
             if name not in names:
                 raise ValueError(f"xy has {name!r}, and there is no such column. {there}")
         return pair[0], pair[1]
-    for pair in XY:
-        if set(pair) <= set(names):
-            return pair
+    found = [pair for pair in XY if set(pair) <= set(names)]
+    if len(found) > 1 and found[1] != ("x", "y"):
+        pairs = " and ".join("/".join(pair) for pair in found)
+        raise ValueError(f"the points have the coordinates {pairs}: choose by xy (--xy). {there}")
+    if found:
+        return found[0]
     known = ", ".join("/".join(pair) for pair in XY)
     raise ValueError(
         f"the points have none of the coordinates {known}: name them by xy (--xy). {there}"
@@ -156,6 +162,39 @@ def _text(kind: pa.DataType) -> str:
     return "of objects" if pa.types.is_null(kind) else str(kind)
 
 
+def size_by_names(columns: Columns, pixel_size: float | None, known: float | None) -> float | None:
+    """The pixel size to divide coordinates by, where their names tell if they are in um.
+
+    Parameters
+    ----------
+    columns : Columns
+        Of plain points, found by their names.
+    pixel_size : float or None
+        As it was given for the points.
+    known : float or None
+        That of the masks' image.
+
+    Raises
+    ------
+    ValueError
+        When they are in um, and the size is not known, or in pixels, and one is given.
+    """
+    pair = (columns.x, columns.y)
+    if pair in MICRONS and pixel_size is None and known is None:
+        raise ValueError(
+            f"{columns.x} and {columns.y} are in um by their names: pass pixel_size= "
+            "(--pixel-size; Xenium: 0.2125) or a matrix to_image=; or, if they are in pixels, name "
+            "them by xy= (--points-in px)."
+        )
+    if columns.are_pixels and pixel_size is not None:
+        raise ValueError(
+            f"{columns.x} and {columns.y} are in pixels by their names, but pixel_size is "
+            f"{pixel_size!r}: leave it out; or, if they are in um, name them by xy= "
+            "(--points-in um)."
+        )
+    return known if pair in MICRONS and pixel_size is None else pixel_size
+
+
 def check_min_qv(min_qv: Any) -> float | None:
     """Return the least quality, None meaning any.
 
@@ -183,7 +222,7 @@ def check_genes(genes: Any) -> tuple[str, ...] | None:
     """
     if genes is None:
         return None
-    names = None if isinstance(genes, str | bytes) else [*genes]
+    names = None if isinstance(genes, str | bytes | pd.DataFrame) else [*genes]
     if names is None or not all(isinstance(name, str) and name for name in names):
         raise TypeError(f"genes is {genes!r:.60}; give a list of the names of genes.")
     names = [str(name) for name in names]  # numpy's text too

@@ -18,13 +18,14 @@ from postseg.transcripts.columns import (
     check_genes,
     check_min_qv,
     choose_columns,
+    size_by_names,
 )
 from postseg.transcripts.counted import Counted
 from postseg.transcripts.kinds import CONTROLS, Controls, check_controls, class_of
 from postseg.transcripts.labelled import check_frame
 from postseg.transcripts.lookup import Lookup
 from postseg.transcripts.place import maybe_in_microns, to_pixels, where_they_lie
-from postseg.transcripts.sources import Source, open_source
+from postseg.transcripts.sources import Source, check_parts, open_source
 
 
 class Opened(NamedTuple):
@@ -101,6 +102,8 @@ def count_points(
         controls=controls,
         keep_points=keep_points,
     )
+    if source.systems is None and xy is None and to_image is None:
+        pixel_size = size_by_names(columns, pixel_size, placement.pixel_size)
     matrix, system = to_pixels(placement, source.systems, pixel_size, to_image, coordinate_system)
     lookup = Lookup.of(runs, n_regions, placement.shape)
     task = counting.Task(lookup, matrix, columns, least)
@@ -155,8 +158,14 @@ def open_points(
         texts=(*GENE_KEYS, *([gene_key] if gene_key is not None else [])),
     )
     columns = choose_columns(
-        source.schema, gene_key, source.feature_key, pair, None if least is None else qv_key
+        source.schema,
+        gene_key,
+        source.feature_key,
+        pair,
+        None if least is None else qv_key,
+        is_element=source.systems is not None,
     )
+    check_parts(source, columns.names)
     if panel is not None and columns.is_gene is None:
         _check_panel(panel, patterns)
     if keep_points:

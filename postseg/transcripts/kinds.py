@@ -40,9 +40,9 @@ def check_controls(controls: Controls) -> dict[str, str]:
         patterns = list(controls)
         for pattern in patterns:
             _check_pattern(pattern)
-        controls = {OTHER_CONTROL: "|".join(f"(?:{pattern})" for pattern in patterns)}
         if not patterns:
             return {}
+        controls = {OTHER_CONTROL: "|".join(f"(?:{pattern})" for pattern in patterns)}
     for name, pattern in controls.items():
         if name not in (*CONTROLS, OTHER_CONTROL):
             known = ", ".join((*CONTROLS, OTHER_CONTROL))

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from postseg.elements.points import points_element
 from postseg.geometry.placement import Placement
+from postseg.transcripts.columns import Z
 from postseg.transcripts.counted import Counted
 from postseg.transcripts.counting import Task, as_text, numbers_of
 from postseg.transcripts.sources import Source, as_frame, each_part, empty_part
 
 LABEL, REGION = "label", "region"
 _TAKEN = ("int32", "int64", "float32", "float64")  # by SpatialData, of coordinates
-_Z = ("z_location", "global_z")  # of Xenium and MERSCOPE
 
 
 class _Labelling(NamedTuple):
@@ -50,8 +50,8 @@ def check_frame(source: Source, x: str, y: str) -> None:
     for name, new in renamed.items():
         if new in source.schema.names and new not in renamed:
             raise ValueError(
-                f"the points have a column {new!r} beside {name!r}, which is to be the {new!r} of "
-                "the points element: rename it, or give keep_points=False (--no-points)."
+                f"the points have a column {new!r}, which is to be the name of {name!r} in the "
+                "points element: rename it, or give keep_points=False (--no-points)."
             )
 
 
@@ -94,8 +94,12 @@ def make_points(counted: Counted, label: NDArray[np.int64], placement: Placement
 
 
 def _renamed(source: Source, x: str, y: str) -> dict[str, str]:
-    """New names of columns."""
-    names = {x: "x", y: "y", **{z: "z" for z in _Z if z in source.schema.names and x != "x"}}
+    """New names of columns: x and y are of the slide, not of a field of view."""
+    there = source.schema.names
+    names = {axis: f"{axis}_local" for axis in ("x", "y") if axis in there}
+    names |= {x: "x", y: "y"}
+    if x != "x" and "z" not in there:
+        names |= {z: "z" for z in Z if z in there}
     return {name: new for name, new in names.items() if name != new}
 
 

@@ -148,17 +148,19 @@ def maybe_in_microns(extent: Extent, placement: Placement) -> str:
     """A warning of points that were taken for pixels and lie in a corner; empty of others.
 
     As many micrometres are fewer pixels than there are: such points lie on the masks, all of them
-    at the wrong places.
+    at the wrong places. Where the pixel size is known, all in the corner that they would be in is
+    enough; else they are to fill it, for some machine's.
     """
     box = _in_image(extent, placement)
     masks = _in_image(Extent(0, 0, placement.shape[1], placement.shape[0]), placement)
-    sizes = {"": placement.pixel_size} if placement.pixel_size else _PIXEL_SIZES
-    for machine, size in sizes.items():
-        close = [
-            abs(end / size - whole) < _CLOSE * side
-            for end, whole, side in zip(box, masks, _sides(masks) * 2, strict=True)
+    room = [_CLOSE * side for side in _sides(masks)]
+    known = placement.pixel_size
+    for machine, size in ({"": known} if known else _PIXEL_SIZES).items():
+        over = [
+            (end / size - whole) / r for end, whole, r in zip(box, masks, room * 2, strict=True)
         ]
-        if size < 1 / 2 and all(close):
+        within = min(over[:2]) > -1 and max(over[2:]) < 1
+        if size < 1 / 2 and within and (known or (max(over[:2]) < 1 and min(over[2:]) > -1)):
             return (
                 f"the points span {_span(box)}, a corner of the masks, {_span(masks)}. "
                 f"{_advice(machine, size)}"

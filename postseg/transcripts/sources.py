@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import dask.dataframe as dd
+import geopandas as gpd
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
@@ -21,7 +22,7 @@ from dask.delayed import Delayed, delayed
 from postseg._support.reading import reading
 from postseg.elements import points as elements
 from postseg.geometry.placement import Matrix
-from postseg.transcripts.columns import GENE_KEYS, NUMBERS
+from postseg.transcripts.columns import GENE_KEYS, IS_GENE, NUMBERS
 
 ROWS = 2**20  # of a part; more where a row group has
 _LOOK = 1000  # rows that tell what objects are
@@ -91,8 +92,15 @@ def open_source(
         # points are read again when they are asked for, wherever the process is then
         return _of_path(Path(points).absolute(), numbers, texts)
     if isinstance(points, pd.DataFrame):
+        if isinstance(points, gpd.GeoDataFrame):
+            raise TypeError(
+                "points is a GeoDataFrame; give its coordinates as columns: pd.DataFrame(points"
+                ".drop(columns='geometry')).assign(x=points.geometry.x, y=points.geometry.y)."
+            )
         bare = points.copy(deep=False)
         bare.attrs = {}  # an element's are no JSON, which pyarrow would make of them
+        bare.index = pd.RangeIndex(len(bare))  # others may be no column of a file
+        bare.columns = [str(name) for name in bare.columns]
         frame, parts = None, [bare.iloc[i : i + ROWS] for i in range(0, len(bare), ROWS)]
         n_rows: int | None = len(bare)
         meta, text = bare.iloc[:_LOOK], "a pandas frame"
@@ -101,7 +109,9 @@ def open_source(
         meta, text = points._meta, "a dask frame"
     elif isinstance(points, ds.Dataset) and not isinstance(points, ds.InMemoryDataset):
         return _of_dataset(points, "a pyarrow Dataset")
-    elif isinstance(points, pa.Table | ds.InMemoryDataset):
+    elif isinstance(points, pa.Table | pa.RecordBatch | ds.InMemoryDataset):
+        if isinstance(points, pa.RecordBatch):
+            points = pa.Table.from_batches([points])
         table = points if isinstance(points, pa.Table) else points.to_table()
         parts = [
             _Part(table.slice(i, ROWS), table.schema, i) for i in range(0, table.num_rows, ROWS)
@@ -135,8 +145,9 @@ def _of_path(path: Path, numbers: Iterable[str], texts: Iterable[str]) -> Source
     with reading(path, "Give a Parquet file, a folder of such, or a CSV file of transcripts."):
         if _CSV.search(path.name):
             names = ds.dataset(path, format="csv").schema.names
-            kinds = {name: pa.float64() for name in numbers if name in names}
-            kinds |= {name: pa.string() for name in texts if name in names}
+            kinds = {name: pa.string() for name in names}  # the first rows do not tell of others
+            kinds |= {name: pa.float64() for name in numbers if name in names}
+            kinds |= {IS_GENE: pa.bool_()} if IS_GENE in names else {}
             options = pa.csv.ConvertOptions(
                 column_types=kinds, strings_can_be_null=True, null_values=[""]
             )
@@ -149,6 +160,33 @@ def _of_path(path: Path, numbers: Iterable[str], texts: Iterable[str]) -> Source
         return _of_dataset(dataset, str(path))
 
 
+def check_parts(source: Source, columns: list[str]) -> None:
+    """Refuse files of which one has not all the columns that are needed.
+
+    Raises
+    ------
+    ValueError
+        It names the file.
+    """
+    for path, part in {_path_of(part.data): part for part in _files(source)}.items():
+        known = {*part.data.physical_schema.names}
+        known |= {*ds.get_partition_keys(part.data.partition_expression)}
+        missing = [name for name in columns if name not in known]
+        if missing:
+            raise ValueError(
+                f"{path} has no column {missing[0]!r}, which other files beside it have: leave the "
+                "file out, or write it anew."
+            )
+
+
+def _files(source: Source) -> list[_Part]:
+    return [
+        part
+        for part in source.parts
+        if isinstance(part, _Part) and isinstance(part.data, ds.FileFragment)
+    ]
+
+
 def _is_text(schema: pa.Schema, name: str) -> bool:
     at = schema.get_field_index(name)
     if at < 0:
@@ -159,7 +197,11 @@ def _is_text(schema: pa.Schema, name: str) -> bool:
 
 def _of_dataset(dataset: ds.Dataset, text: str) -> Source:
     """Its fragments in the order of their names, numbers in them as such; cut by row groups."""
-    fragments = sorted(dataset.get_fragments(), key=lambda part: _natural(_path_of(part)))
+    try:
+        fragments = [*dataset.get_fragments()]
+    except ValueError as error:
+        raise ValueError(f"the Dataset has no files: {error} Give it as .to_table().") from error
+    fragments = sorted(fragments, key=lambda part: _natural(_path_of(part)))
     parts: list[_Part] = []
     n_rows: int | None = 0
     for fragment in fragments:

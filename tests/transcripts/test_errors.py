@@ -288,3 +288,88 @@ def test_an_interrupted_run_leaves_the_object_as_it_was(trouble, filtered):
     assert source.reads
     assert [name for name, value in vars(post).items() if value is not before[name]] == []
     assert (post.transcripts is None) != filtered
+
+
+# ---- columns that say what they are
+
+
+VENDOR = pd.DataFrame({"gene": ["A"] * 4, "a": [1.0, 3, 5, 7], "b": [2.0] * 4})
+FIELD = VENDOR.assign(x=0.5, y=0.5)  # within a field of view, as MERSCOPE's files have beside
+
+
+def placed(points, **how):
+    post = PostSegmentation(np.ones((4, 8), int), filter_config=OFF, verbose=False)
+    post.pixel_size = how.pop("known", None)
+    points_model, _ = post.process_points(points, **how)
+    return points_model.compute()
+
+
+@pytest.mark.parametrize(
+    ("names", "how", "inside"),
+    [
+        (("x_location", "y_location"), {"pixel_size": 2}, 4),
+        (("x_location", "y_location"), {"known": 2}, 4),
+        (("global_x", "global_y"), {"to_image": np.diag([2, 1, 1])}, 2),
+        (("x_global_px", "y_global_px"), {"known": 0.5}, 4),
+        (("x_location", "y_location"), {"known": 0.5, "xy": ("x_location", "y_location")}, 4),
+    ],
+)
+def test_names_of_coordinates_tell_their_unit(names, how, inside):
+    points = FIELD.rename(columns=dict(zip("ab", names, strict=True)))
+    found = placed(points, **how)
+    assert (found["label"] > 0).sum() == inside
+    assert found["x"].tolist() == VENDOR["a"].tolist()
+    assert found["x_local"].eq(0.5).all()
+
+
+@pytest.mark.parametrize(
+    ("names", "how", "message"),
+    [
+        (("x_location", "y_location"), {}, "in um by their names: pass pixel_size="),
+        (("global_x", "global_y"), {}, "in um by their names"),
+        (("x_global_px", "y_global_px"), {"pixel_size": 0.5}, "in pixels by their names"),
+    ],
+)
+def test_a_unit_that_is_not_known_or_contradicts_names_is_asked_for(names, how, message):
+    points = VENDOR.rename(columns=dict(zip("ab", names, strict=True)))
+    with pytest.raises(ValueError, match=message):
+        placed(points, **how)
+
+
+def test_of_two_pairs_of_coordinates_one_is_asked_for():
+    points = VENDOR.assign(global_x=1.0, global_y=1.0, x_global_px=1.0, y_global_px=1.0)
+    with pytest.raises(ValueError, match="global_x/global_y and x_global_px/y_global_px: choose"):
+        placed(points)
+
+
+def test_the_middle_of_a_slide_in_um_is_told_where_the_size_is_known():
+    points = pd.DataFrame({"gene": "A", "x": np.linspace(0.1, 1, 9), "y": 0.2})
+    with pytest.warns(UserWarning, match="a corner of the masks.*pass pixel_size=0.25"):
+        placed(points, known=0.25)
+
+
+def test_files_of_which_one_lacks_a_column_are_refused(tmp_path):
+    VENDOR.rename(columns={"a": "x", "b": "y"}).to_parquet(tmp_path / "1.parquet")
+    VENDOR.rename(columns={"a": "x"}).to_parquet(tmp_path / "2.parquet")
+    with pytest.raises(ValueError, match=r"2\.parquet has no column 'y'"):
+        placed(tmp_path)
+
+
+def test_ids_in_a_csv_may_be_numbers_at_first(tmp_path):
+    points = pd.DataFrame({"x": 1, "y": 1, "gene": "A", "cell_id": ["1", "UNASSIGNED"]})
+    points = points.loc[[0] * 200_000 + [1]]
+    points.to_csv(tmp_path / "points.csv", index=False)
+    assert placed(tmp_path / "points.csv")["cell_id"].tolist() == points["cell_id"].tolist()
+
+
+def test_any_index_of_a_frame_will_do(tmp_path):
+    points = VENDOR.rename(columns={"a": "x", "b": "y"})
+    points.index = pd.MultiIndex.from_product([["l"], range(4)], names=["x", "label"])
+    assert placed(points).index.tolist() == [0, 1, 2, 3]
+
+
+def test_shapes_are_no_points():
+    import geopandas as gpd
+
+    with pytest.raises(TypeError, match="GeoDataFrame; give its coordinates as columns"):
+        placed(gpd.GeoDataFrame({"gene": ["A"]}, geometry=gpd.points_from_xy([1], [1])))
