@@ -109,6 +109,7 @@ def count(source: Source, task: Task) -> Counts:
     pool = ThreadPoolExecutor(n_threads(), thread_name_prefix="postseg")
     with pool, of_dask("Counting transcripts", n_parts, _count_part.__name__):
         counts: Counts = parts[0].compute(pool=pool)
+    pa.default_memory_pool().release_unused()  # what it keeps of reading, for tables to be made
     known = source.n_rows
     if counts.table.sum(dtype=np.int64) != counts.n_read or known not in (None, counts.n_read):
         raise RuntimeError(
