@@ -137,8 +137,12 @@ def table_element(
         n_cells x n_genes; n_cells x 0 without `X`.
     """
     obs = obs.assign(region=pd.Categorical([region] * len(obs)))
-    table = AnnData(X, obs=obs, var=var, obsm=dict(obsm), uns=dict(uns or {}))
-    return TableModel.parse(table, region=region, region_key="region", instance_key=instance_key)
+    # parsed without the other columns, all of which it would count the values of
+    keys = obs[["region", instance_key]]
+    table = AnnData(X, obs=keys, var=var, obsm=dict(obsm), uns=dict(uns or {}))
+    parsed = TableModel.parse(table, region=region, region_key="region", instance_key=instance_key)
+    parsed.obs = obs
+    return parsed
 
 
 def spatialdata(

@@ -124,6 +124,7 @@ def count_points(
         if note:
             warnings.warn(note, stacklevel=3)
     counted = Counted(source, task, counts, panel, patterns, system, bool(keep_points))
+    counted = counted.summed_up()
     if panel is not None and not {*panel} & {feature.name for feature in counts.features}:
         seen = listing((feature.name for feature in counts.features), 5) or "none"
         warnings.warn(

@@ -65,6 +65,8 @@ class Counted(NamedTuple):
         The coordinate system that points were placed by, of an element.
     keep_points : bool
         Whether they are handed over, too.
+    by_kind : (n_regions + 3, n_kinds) int64
+        Points by kind: of each region, in none, off the masks, not finite.
     """
 
     source: Source
@@ -74,6 +76,13 @@ class Counted(NamedTuple):
     controls: Mapping[str, str]
     system: str | None
     keep_points: bool
+    by_kind: NDArray[np.int64] = np.empty((0, len(KINDS)), np.int64)
+
+    def summed_up(self) -> Counted:
+        """The same with `by_kind`."""
+        kinds = [OF_LOW_QUALITY, NO_GENE, *(kind for kind, _ in self._kinds())]
+        by_kind = _summed(self.counts.table, [KINDS.index(kind) for kind in kinds], len(KINDS))
+        return self._replace(by_kind=by_kind)
 
     def __deepcopy__(self, memo: Any) -> Counted:
         return self  # it never changes, and dask's frames cannot be copied deeply
@@ -83,14 +92,9 @@ class Counted(NamedTuple):
         """What they were looked up in, with region numbers as labels."""
         return self.task.lookup.runs
 
-    def by_kind(self) -> NDArray[np.int64]:
-        """Points by kind: of each region, in none, off the masks, not finite: (n + 3, n_kinds)."""
-        kinds = [OF_LOW_QUALITY, NO_GENE, *(kind for kind, _ in self._kinds())]
-        return _summed(self.counts.table, [KINDS.index(kind) for kind in kinds], len(KINDS))
-
     def of_regions(self) -> tuple[NDArray[np.int64], int]:
         """Points of kind gene: of each region, (n_regions,), and in all of the image."""
-        counts = self.by_kind()[:, KINDS.index(GENE)]
+        counts = self.by_kind[:, KINDS.index(GENE)]
         return counts[:-3], int(counts[:-2].sum())
 
     def is_of(self, runs: Runs) -> bool:

@@ -103,6 +103,7 @@ def count(source: Source, task: Task) -> Counts:
     counts = in_one_pass(source, columns, task, _count_part, add, text)
     if counts is None:
         return count_table(pa.table({name: [] for name in task.columns.names}), task)
+    pa.default_memory_pool().release_unused()  # what it keeps of reading, for tables to be made
     known = source.n_rows
     if counts.table.sum(dtype=np.int64) != counts.n_read or known not in (None, counts.n_read):
         raise RuntimeError(

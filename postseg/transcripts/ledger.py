@@ -44,7 +44,7 @@ def make_ledger(
     RuntimeError
         When they are not all.
     """
-    by_kind = counted.by_kind()
+    by_kind = counted.by_kind
     of_region, (nothing, outside, invalid) = by_kind[:-3], by_kind[-3:]
     kept = regions["label"].to_numpy() > 0
     rows = {IN_CELLS: of_region[kept].sum(axis=0)}

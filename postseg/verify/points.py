@@ -479,7 +479,7 @@ def _compare_counts(
         True,
     )
     x, cells = _compare_matrix(counted, task.cells, table, rows["id"].to_numpy())
-    ledger = _compare_ledger(counted.by_kind(), packed.get("ledger"))
+    ledger = _compare_ledger(counted.summed_up().by_kind, packed.get("ledger"))
     return {**found, **x, "ledger_ok": not ledger, "ledger": ledger[:_NAMED]}, cells
 
 
