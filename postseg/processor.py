@@ -657,7 +657,8 @@ class PostSegmentation:
 
         They are looked up once, in all regions, so that `refilter` and `threshold_sweep` know what
         other thresholds cost in transcripts. Masks that were not filtered yet are filtered by
-        `process_masks_to_shapes`, whose `rejections` see the counts.
+        `process_masks_to_shapes`, whose `rejections` see the counts; where they were, call
+        `refilter` for `rejections` that ask for counts.
 
         Parameters
         ----------
@@ -736,7 +737,10 @@ class PostSegmentation:
                 self.process_masks_to_shapes()
             table = self.process_table()
             if self.verbose:
-                print(f"\n{ledger_text(self._ledger(counted))}")
+                cells = self._held.runs
+                assert cells is not None  # the filter has run
+                covered = cells.area / max(1, runs.shape[0] * runs.shape[1])
+                print(f"\n{ledger_text(self._ledger(counted), covered)}")
             return self.points_model, table
 
     # ---- other thresholds

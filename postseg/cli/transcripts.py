@@ -12,7 +12,16 @@ from postseg.cli.options import number_or, on_command_line
 
 Unit = Literal["um", "px"]
 _OF_POINTS = (
-    *("points_in", "xy", "coordinate_system", "gene_key", "min_qv", "genes", "no_points"),
+    *(
+        "points_in",
+        "to_image",
+        "xy",
+        "coordinate_system",
+        "gene_key",
+        "min_qv",
+        "genes",
+        "no_points",
+    ),
 )
 
 
@@ -55,12 +64,19 @@ def transcript_options(command: Callable[..., None]) -> Callable[..., None]:
             "element lies where its transformation tells.",
         ),
         click.option(
+            "--to-image",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="A 3 x 3 matrix, as text, from the coordinates of a file to pixels of the "
+            "microscope image, such as MERSCOPE's micron_to_mosaic_pixel_transform.csv.",
+        ),
+        click.option(
             "--xy",
             nargs=2,
             default=None,
             metavar="COLUMN COLUMN",
-            help="Coordinates.  [default: x y, x_location y_location, global_x global_y, or "
-            "x_global_px y_global_px]",
+            help="Coordinates.  [default: of a file x_location y_location, global_x global_y or "
+            "x_global_px y_global_px, else x y]",
         ),
         click.option(
             "--points",
@@ -82,6 +98,7 @@ def points_asked(
     stored: bool,
     *,
     points_in: Unit | None,
+    to_image: Path | None,
     xy: tuple[str, str] | None,
     coordinate_system: str | None,
     gene_key: str | None,
@@ -124,7 +141,7 @@ def points_asked(
     if points_in == "um" and pixel_size is None:
         raise click.UsageError("--points-in um needs --pixel-size.")
     from postseg.files.panel import read_panel
-    from postseg.files.points import find_points
+    from postseg.files.points import find_points, read_matrix
     from postseg.transcripts.columns import size_by_names
     from postseg.transcripts.count_points import open_points
 
@@ -144,18 +161,23 @@ def points_asked(
                 f"--coordinate-system is for a points element, and {points} is a file: it lies "
                 "where --points-in and --pixel-size tell."
             )
+        if to_image is not None and points_in is not None:
+            raise click.UsageError("--to-image and --points-in both tell where the points lie.")
         in_um = points_in == "um" or (points_in is None and not opened.columns.are_pixels)
         how["pixel_size"] = pixel_size if in_um else None
-        if points_in is not None:
+        if to_image is not None:
+            how |= {"pixel_size": None, "to_image": read_matrix(to_image)}
+        elif points_in is not None:
             how["xy"] = opened.columns[:2]  # whatever their names say
         elif xy is None:
             size_by_names(opened.columns, how["pixel_size"], None)
     else:
-        if points_in is not None:
-            raise click.UsageError(
-                f"{points} is a points element, which lies where its transformation tells: leave "
-                "--points-in out."
-            )
+        for name, value in {"points-in": points_in, "to-image": to_image}.items():
+            if value is not None:
+                raise click.UsageError(
+                    f"{points} is a points element, which lies where its transformation tells: "
+                    f"leave --{name} out."
+                )
         if coordinate_system is not None and coordinate_system not in systems:
             raise click.UsageError(
                 f"{points} is not in the coordinate system {coordinate_system!r}. It is in: "

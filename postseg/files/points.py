@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from postseg._support.atomic import is_store
+from postseg._support.reading import reading
 from postseg.files.reference import file_of
 
 if TYPE_CHECKING:
@@ -48,3 +52,16 @@ def find_points(points: str, source: Path) -> Path | dd.DataFrame:
             "SLIDE.zarr/points/NAME of another, or a Parquet or CSV file."
         )
     return path
+
+
+def read_matrix(path: Path) -> NDArray[np.float64]:
+    """Read a matrix of numbers, between which are blanks or commas.
+
+    Raises
+    ------
+    OSError
+        It is missing, or no such.
+    """
+    with reading(path, "Give a text file of 3 rows with 3 numbers each."):
+        text = path.read_text(encoding="utf-8").replace(",", " ")
+        return np.loadtxt(text.splitlines(), ndmin=2)

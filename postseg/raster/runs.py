@@ -61,6 +61,11 @@ class Runs(NamedTuple):
         return paint_labels(checked(self))
 
     @property
+    def area(self) -> int:
+        """How many pixels they are."""
+        return int((self.stop - self.start).sum(dtype=np.int64))
+
+    @property
     def last_row(self) -> int | None:
         """The lowest row with a run, or None."""
         return int(self.row[-1]) if self.row.size else None

@@ -88,7 +88,10 @@ def choose_columns(
     for name in filter(None, (x, y, qv_key)):
         kind = schema.field(name).type
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or _is_decimal(kind)):
-            raise ValueError(f"the column {name!r} of the points is {_text(kind)}, not numeric.")
+            advice = " min_qv=None (--min-qv none) takes all points." if name == qv_key else ""
+            raise ValueError(
+                f"the column {name!r} of the points is {_text(kind)}, not numeric.{advice}"
+            )
     if not _is_text(schema.field(gene).type):
         raise ValueError(
             f"the column {gene!r} of the points is {_text(schema.field(gene).type)}; gene_key must "
@@ -107,7 +110,8 @@ def _choose_xy(names: list[str], xy: Iterable[str] | None, there: str) -> tuple[
     if xy is not None:
         pair = (xy,) if isinstance(xy, str) else tuple(xy)
         if len(pair) != 2 or pair[0] == pair[1]:
-            raise ValueError(f"xy is {xy!r}; give the names of two columns, e.g. ('x', 'y').")
+            given = pair[0] if len(pair) == 1 else xy
+            raise ValueError(f"xy is {given!r}; give the names of two columns, e.g. ('x', 'y').")
         for name in pair:
             if name not in names:
                 raise ValueError(f"xy has {name!r}, and there is no such column. {there}")

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from postseg._support.words import listing, out_of
+from postseg._support.words import listing, name_of, out_of
 from postseg.geometry.placement import Placement
 from postseg.raster.runs import Runs
 from postseg.transcripts import counting
@@ -21,7 +21,7 @@ from postseg.transcripts.columns import (
     size_by_names,
 )
 from postseg.transcripts.counted import Counted
-from postseg.transcripts.kinds import CONTROLS, Controls, check_controls, class_of
+from postseg.transcripts.kinds import CONTROLS, KINDS, Controls, check_controls, class_of
 from postseg.transcripts.labelled import check_frame
 from postseg.transcripts.lookup import Lookup
 from postseg.transcripts.place import maybe_in_microns, to_pixels, where_they_lie
@@ -112,14 +112,15 @@ def count_points(
         raise ValueError(f"there are no points in {source.text}.")
     outside = int(counts.table[n_regions + 1].sum())
     inside = int(counts.table[: n_regions + 1].sum())
+    in_pixels = system is None and pixel_size is None and to_image is None
     if not inside:
-        where = where_they_lie(counts.extent, placement, pixel_size)
+        where = where_they_lie(counts.extent, placement, pixel_size, in_pixels)
         raise ValueError(f"every point lies outside of the masks. {where}")
     if outside > inside and not is_tile:
-        where = where_they_lie(counts.extent, placement, pixel_size)
+        where = where_they_lie(counts.extent, placement, pixel_size, in_pixels)
         share = out_of(outside, outside + inside, "points")
         warnings.warn(f"{share} lie outside of the masks. {where}", stacklevel=3)
-    elif system is None and pixel_size is None and to_image is None and not is_tile:
+    elif in_pixels and not is_tile:
         note = maybe_in_microns(counts.extent, placement)
         if note:
             warnings.warn(note, stacklevel=3)
@@ -130,6 +131,14 @@ def count_points(
         warnings.warn(
             f"none of the {len(panel):,} names in genes is in the column {columns.gene!r} of the "
             f"points, whose names are {seen}: every column of the table is 0.",
+            stacklevel=3,
+        )
+    elif not counted.of_regions()[1]:
+        by_kind = dict(zip(KINDS, counted.by_kind.sum(axis=0).tolist(), strict=True))
+        kinds = ", ".join(f"{name_of(kind)} {n:,}" for kind, n in by_kind.items() if n)
+        warnings.warn(
+            f"no transcript of a gene lies on the masks. By kind the points are: {kinds}. Is "
+            f"min_qv={min_qv} too much, or the column of genes another than {columns.gene!r}?",
             stacklevel=3,
         )
     return counted

@@ -106,7 +106,9 @@ def _renamed(source: Source, x: str, y: str) -> dict[str, str]:
 def _label_part(part: object, how: _Labelling) -> pd.DataFrame:
     frame, task = as_frame(part), how.task
     columns, n_regions = task.columns, task.lookup.n_regions
-    table = pa.Table.from_pandas(frame[[columns.x, columns.y]], preserve_index=False)
+    both = frame[[columns.x, columns.y]]
+    both.attrs = {}  # see `sources.tables`
+    table = pa.Table.from_pandas(both, preserve_index=False)
     place = {name: numbers_of(table, name) for name in (columns.x, columns.y)}
     found, _ = task.lookup.find(place[columns.x], place[columns.y], task.matrix)
     frame = frame.assign(

@@ -77,8 +77,16 @@ def n_within(ledger: pd.DataFrame) -> int:
     return int(ledger[GENE].drop([OUTSIDE, INVALID]).sum())
 
 
-def ledger_text(ledger: pd.DataFrame) -> str:
-    """Tell it to people: places and kinds that have points."""
+def ledger_text(ledger: pd.DataFrame, covered: float) -> str:
+    """Tell it to people: places and kinds that have points.
+
+    Parameters
+    ----------
+    ledger : DataFrame
+        See `make_ledger`.
+    covered : float
+        The part of the image that is cells, which so much of points at wrong places would be in.
+    """
     total, within = int(ledger.to_numpy().sum()), n_within(ledger)
     in_cells = int(ledger[GENE].loc[IN_CELLS])
     share = percent(in_cells, within).strip(" ()") or "0"
@@ -94,7 +102,8 @@ def ledger_text(ledger: pd.DataFrame) -> str:
     widths = [max(map(len, column)) for column in zip(*table.values(), strict=True)]
     margin = max(map(len, table))
     lines = [
-        f"Transcripts: {total:,} read; of {within:,} of genes within the masks {share} in cells",
+        f"Transcripts: {total:,} read. Of {within:,} of genes on the image {share} lie in cells, "
+        f"which are {100 * covered:.1f}% of it",
         "=" * WIDTH,
     ]
     for place, row in table.items():

@@ -52,6 +52,11 @@ def to_pixels(
             f"coordinate_system is {coordinate_system!r}, but pixel_size or to_image tell already "
             "where points lie: leave one of them out."
         )
+    if systems is not None and pixel_size is not None:
+        raise ValueError(
+            f"pixel_size is {pixel_size!r}, but the points are a SpatialData element, which lies "
+            "where its transformation tells: leave pixel_size out, or give to_image=."
+        )
     image: Matrix = np.asarray(np.linalg.inv(placement.to_image), dtype=np.float64)
     size = check_pixel_size(pixel_size)
     if size is not None:
@@ -115,7 +120,9 @@ def _checked(to_image: Any) -> Matrix:
     return matrix
 
 
-def where_they_lie(extent: Extent, placement: Placement, pixel_size: float | None) -> str:
+def where_they_lie(
+    extent: Extent, placement: Placement, pixel_size: float | None, in_pixels: bool
+) -> str:
     """Say where points lie that should lie on the masks, and what would put them there.
 
     Parameters
@@ -126,6 +133,8 @@ def where_they_lie(extent: Extent, placement: Placement, pixel_size: float | Non
         Where the masks lie.
     pixel_size : float or None
         In um; by what the points were divided, if they were.
+    in_pixels : bool
+        Whether plain points were taken for pixels, and nothing was said of them.
     """
     box = _in_image(extent, placement)
     masks = _in_image(Extent(0, 0, placement.shape[1], placement.shape[0]), placement)
@@ -137,6 +146,8 @@ def where_they_lie(extent: Extent, placement: Placement, pixel_size: float | Non
         if _fits(back, masks):
             text += " Are they in pixels? Then leave pixel_size out (--points-in px)."
         return text
+    if not in_pixels:
+        return f"{text} If the masks are of a part of the slide, is their origin= right?"
     sizes = {"": placement.pixel_size} if placement.pixel_size else _PIXEL_SIZES
     for machine, size in sizes.items():
         if _fits(Extent(*(value / size for value in box)), masks):

@@ -134,7 +134,7 @@ def test_what_is_told():
         text = invoke("m.npy", "-o", "a.geojson", *FILTER[:2], "--points", "px.csv",
                       *("--report", "r.json"))  # fmt: skip
     assert text.count("Cell filter: 2 of 3 regions passed") == 1
-    assert "Transcripts: 8 read; of 6 of genes within the masks 66.7% in cells" in text
+    assert "Transcripts: 8 read. Of 6 of genes on the image 66.7% lie in cells" in text
     assert heard["Counting transcripts"] == 1
     with open("r.json") as file:
         report = json.load(file)
@@ -300,3 +300,15 @@ def test_panels(folder):
 def test_panels_that_are_none(name, text, message, folder):
     with pytest.raises((OSError, ValueError), match=message):
         panel(text, folder, name)
+
+
+def test_a_matrix_places_points():
+    points = POINTS.rename(columns={"x": "global_x", "y": "global_y"}).assign(x=0.5, y=0.5)
+    points["global_x"] -= 100
+    points.to_csv("tx.csv", index=False)
+    np.savetxt("matrix.csv", [[1, 0, 100], [0, 1, 0], [0, 0, 1]])
+    matrix = ("--points", "tx.csv", "--to-image", "matrix.csv")
+    assert counts(*matrix) == [3, 1, 1]
+    assert "both tell" in error(*matrix, "--points-in", "px", code=2)
+    np.savetxt("matrix.csv", [[1, 0, 100], [0, 0, 1]], delimiter=",")
+    assert "give a 3 x 3 matrix" in error(*matrix)

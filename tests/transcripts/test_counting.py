@@ -269,7 +269,6 @@ def test_masks_with_a_reference_meet_the_points_in_its_system(origin, slide):
         {"genes": ["VIM", "BLANK_0006"], "controls": None},
         {"min_qv": None},
         {"min_qv": 30.5},
-        {"min_qv": 1e9},
         {"controls": None},
         {"controls": {"genomic_control": "NEGR1|Intergenic_"}},
     ],
@@ -285,6 +284,13 @@ def test_what_counts_is_chosen(chosen, slide):
     if "controls" in asked:
         asked["controls"] = asked["controls"] or {}
     assert_agree(post, expect(post, slide.masks, as_oracle(slide), **asked))
+
+
+def test_when_no_point_counts_that_is_told(slide):
+    post = made(slide.masks)
+    with pytest.warns(UserWarning, match=r"no transcript .* low quality [\d,]+.*min_qv=1000000000"):
+        post.process_points(slide.points, pixel_size=0.2125, min_qv=1e9)
+    assert_agree(post, expect(post, slide.masks, as_oracle(slide), min_qv=1e9))
 
 
 @pytest.mark.parametrize("controls", ["VIM", ["VIM"], ["VI", "NegC"]], ids=str)

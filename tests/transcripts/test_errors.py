@@ -216,12 +216,14 @@ def test_points_that_are_flattened_to_a_line_are_refused(sdata, chosen):
     assert_refused(of(sdata), flat, ValueError, ["'global'", "inverted"], **chosen)
 
 
-@pytest.mark.parametrize(
-    "chosen", [{"pixel_size": 0.5}, {"to_image": np.diag([2.0, 2, 1])}], ids=str
-)
-def test_what_is_given_comes_before_what_an_element_tells(sdata, chosen):
+def test_an_element_is_not_scaled_by_a_pixel_size(sdata):
+    words = ["pixel_size is 0.5", "transformation", "leave pixel_size out"]
+    assert_refused(of(sdata), sdata["transcripts"], ValueError, words, pixel_size=0.5)
+
+
+def test_a_matrix_comes_before_what_an_element_tells(sdata):
     post = of(sdata)
-    post.process_points(sdata["transcripts"], **chosen)
+    post.process_points(sdata["transcripts"], to_image=np.diag([2.0, 2, 1]))
     np.testing.assert_array_equal(settings_of(post)["to_pixels"], np.diag([2, 2, 1]))
     assert "coordinate_system" not in settings_of(post)
 
