@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from postseg._support.checks import check_pixel_size
+from postseg._support.words import brief
 from postseg.geometry.placement import GLOBAL, MIRRORED, Matrix, Placement, area_scale, scaling
 from postseg.transcripts.lookup import Extent
 
@@ -208,4 +209,5 @@ def _fits(box: Extent, masks: Extent) -> bool:
 
 
 def _span(box: Extent) -> str:
-    return f"x {box.left:,.6g} to {box.right:,.6g}, y {box.top:,.6g} to {box.bottom:,.6g}"
+    left, top, right, bottom = map(brief, box)
+    return f"x {left} to {right}, y {top} to {bottom}"

@@ -17,6 +17,7 @@ from anndata import AnnData
 from drawing import OFF, squares
 from light import light, whole  # noqa: F401 - fixtures of all tests here
 from pandas.testing import assert_frame_equal
+from sampling import some
 from spatialdata._io.format import SpatialDataContainerFormatV01
 from spatialdata.transformations import get_transformation
 from trees import snapshot
@@ -412,7 +413,7 @@ for each in made:
 """
 
 
-@pytest.mark.parametrize("consolidated", [True, False])
+@pytest.mark.parametrize("consolidated", some([True, False], 1))
 def test_two_processes_at_once(path, monkeypatch, consolidated):
     monkeypatch.chdir(path.parent)
     write_store(path, consolidated, ("images",))

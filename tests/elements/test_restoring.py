@@ -84,7 +84,7 @@ BORDERS = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "border", "tiled"), some(BORDERS, 4))
+@pytest.mark.parametrize(("kind", "border", "tiled"), some(BORDERS, 2))
 def test_a_border_policy(tmp_path, kind, border, tiled):
     image, config = tissue()[14:, 14:], {**SMALL, "border": border}
     post = kind(image, 4, "cells", filter_config=config, verbose=False)
@@ -361,7 +361,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize(
-    ("kind", "factor"), some([(kind, factor) for kind in KINDS for factor in (1, 4)], 3)
+    ("kind", "factor"), some([(kind, factor) for kind in KINDS for factor in (1, 4)], 2)
 )
 def test_a_changed_test_is_shown_as_it_is_stored(tmp_path, kind, factor):
     post = written(tmp_path / "s.zarr", kind=kind, factor=factor)
@@ -375,7 +375,7 @@ def test_a_changed_test_is_shown_as_it_is_stored(tmp_path, kind, factor):
     assert_same(restore(tmp_path / "again.zarr"), post)
 
 
-@pytest.mark.parametrize("kind", [Wider, Narrower])
+@pytest.mark.parametrize("kind", some([Wider, Narrower], 1))
 def test_a_changed_test_holds_for_other_thresholds_too(tmp_path, kind):
     post = written(tmp_path / "s.zarr", kind=kind)
     restored = restore(tmp_path / "s.zarr")

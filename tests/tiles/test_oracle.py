@@ -17,7 +17,7 @@ from postseg.tiles.slide import Slide, merge_tiles
 pytestmark = pytest.mark.filterwarnings(
     "ignore:No tile has a cell within", "ignore:.* cut by gaps between tiles"
 )
-EXAMPLES = int(os.environ.get("POSTSEG_EXAMPLES", 60))
+EXAMPLES = int(os.environ.get("POSTSEG_EXAMPLES", 30))
 properties = settings(
     deadline=None, max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow]
 )
