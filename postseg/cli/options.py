@@ -109,7 +109,7 @@ def input_options(command: Callable[..., None]) -> Callable[..., None]:
             type=_number_or_path,
             metavar="NUMBER|FILE",
             help="Side of a pixel of the microscope image in um, or an OME-TIFF or "
-            "experiment.xenium that tells it; for thresholds in um2.",
+            "experiment.xenium that tells it; for thresholds in um2 and --points in um.",
         ),
         click.option(
             "--allow-pickle",

@@ -16,7 +16,8 @@ from postseg.cli.terminal import step
 @click.option(
     "--add-to",
     is_flag=True,
-    help="Add labels, shapes and table to INPUT, a SpatialData store; nothing in it is touched.",
+    help="Add labels, shapes, table and points to INPUT, a SpatialData store; nothing in it is "
+    "touched.",
 )
 @input_options
 @refining_options

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import spatialdata as sd
 from drawing import OFF, squares
+from sampling import some
 
 from postseg import FilterConfig, PostSegmentation
 from postseg._support.checks import check_names
@@ -67,7 +68,7 @@ def test_names_that_spatialdata_takes_are_accepted(name):
     assert PostSegmentation(squares(8), label_name=name).process_labels()[1].name == name
 
 
-@pytest.mark.parametrize("name", ["a" * 243, "ä" * 121, "a.", "-_", "ZARR", "zgroup"])
+@pytest.mark.parametrize("name", some(["a" * 243, "a.", "-_", "ZARR", "zgroup", "ä" * 121], 2))
 def test_names_that_are_accepted_are_written_and_read_back(tmp_path, name):
     post = PostSegmentation(squares(8), 1, name, filter_config=OFF, verbose=False)
     post.write(tmp_path / "s.zarr")

@@ -104,7 +104,7 @@ def stop():
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize(("happen", "after"), [(full, False), (stop, True)])
+@pytest.mark.parametrize(("happen", "after"), some([(full, False), (stop, True)], 1))
 def test_failure_at_any_step(source, complete, before, tmp_path, happen, after):
     found = []
     for number in range(1, 1000):

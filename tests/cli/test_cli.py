@@ -17,6 +17,7 @@ import pytest
 import spatialdata as sd
 import tifffile
 from click.testing import CliRunner
+from sampling import some
 from skimage.draw import disk
 
 import postseg
@@ -167,7 +168,7 @@ def test_one_option_per_threshold():
     fixed = {"source", "outputs", "config", "factor_rescale", "label_name", "origin", "element"}
     fixed |= {"image_shape", "reference", "no_enlarge", "pixel_size", "add_to"}
     fixed |= {"allow_pickle", "overwrite", "quiet", "debug_image", "summary"}
-    fixed |= {"points", "points_in", "xy", "coordinate_system", "gene_key", "min_qv"}
+    fixed |= {"points", "points_in", "to_image", "xy", "coordinate_system", "gene_key", "min_qv"}
     fixed |= {"genes", "no_points"}
     options = {param.name: param for param in run.params if param.name not in fixed}
     assert list(options) == list(FilterConfig.model_fields)
@@ -531,7 +532,7 @@ def test_a_real_process_prints_no_noise(folder):
     assert again.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("quiet", [True, False])
+@pytest.mark.parametrize("quiet", some([False, True], 1))
 def test_progress_on_a_terminal(folder, quiet):
     args = [sys.executable, "-m", "postseg", "run", "m.npy", "-o", "out.csv"]
     terminal, other_end = pty.openpty()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import spatialdata
+from sampling import some
 from skimage.data import immunohistochemistry
 from skimage.measure import regionprops
 from spatialdata.transformations import get_transformation
@@ -20,7 +21,7 @@ def matrix(element, system):
     return get_transformation(element, system).to_affine_matrix(("x", "y"), ("x", "y"))
 
 
-@pytest.mark.parametrize(("factor", "origin"), [(1, (0, 0)), (2, (7, 100.5)), (4, (3, 0))])
+@pytest.mark.parametrize(("factor", "origin"), some([(2, (7, 100.5)), (1, (0, 0)), (4, (3, 0))], 1))
 def test_a_written_store_agrees_in_both_systems(nuclei, tmp_path, factor, origin):
     post = PostSegmentation(nuclei, factor, "cells", origin=origin, verbose=False)
     post.write(tmp_path / "cells.zarr")

@@ -13,6 +13,7 @@ import zarr
 from click.testing import CliRunner
 from drawing import OFF, squares
 from light import light, light_tables, whole  # noqa: F401 - fixtures of all tests here
+from sampling import some
 from spatialdata.models import Image2DModel, PointsModel
 from spatialdata.transformations import Scale, set_transformation
 from trees import snapshot
@@ -90,7 +91,8 @@ def by_demo(path):
         path.with_name("nuclei.zarr").rename(path)
 
 
-ways = pytest.mark.parametrize("replace", [by_python, by_export, by_command, by_demo])
+WAYS = [by_python, by_export, by_command, by_demo]
+ways = pytest.mark.parametrize("replace", WAYS)
 
 
 @pytest.fixture
@@ -268,7 +270,7 @@ def look_at_it(path):
     (path / ".DS_Store").write_bytes(b"\0")
 
 
-@ways
+@pytest.mark.parametrize("replace", some(WAYS, 2))
 def test_a_store_of_postseg_is_replaced(path, replace):
     processed("old").write(path)
     replace(path)

@@ -522,10 +522,20 @@ def test_what_a_subclass_changed_is_restored_with_um2_too(tmp_path):
     assert_same(restored, post)
 
 
-@pytest.mark.parametrize("enlarge", [True, False])
 @pytest.mark.parametrize(
-    ("factor", "place"),
-    [(1, {"image_shape": (333, 487)}), (4, {"origin": (7, 30)}), (3, {"image_shape": (302, 358)})],
+    ("factor", "place", "enlarge"),
+    some(
+        [
+            (factor, place, enlarge)
+            for factor, place in (
+                (1, {"image_shape": (333, 487)}),
+                (4, {"origin": (7, 30)}),
+                (3, {"image_shape": (302, 358)}),
+            )
+            for enlarge in (True, False)
+        ],
+        3,
+    ),
 )
 def test_masks_of_any_scale_come_back(tmp_path, factor, place, enlarge):
     masks = tissue()

@@ -189,9 +189,9 @@ def damage(path, part, rng):
 @pytest.mark.parametrize(
     ("read", "part", "cases"),
     [
-        (lambda path: np.asarray(read_label_image(path)), "labels", 150),
-        (restore, "", 30),
-        (verify_store, "", 20),
+        (lambda path: np.asarray(read_label_image(path)), "labels", 100),
+        (restore, "", 15),
+        (verify_store, "", 10),
     ],
     ids=["read_label_image", "restore", "verify"],
 )

@@ -10,6 +10,7 @@ import xarray as xr
 import zarr
 from drawing import OFF, squares
 from light import light_tables
+from sampling import some
 from spatialdata.models import Labels2DModel
 from trees import snapshot
 
@@ -86,21 +87,19 @@ def array(path):
     return zarr.create_array(path, data=MASKS, chunks=(8, 8))
 
 
-stores = pytest.mark.parametrize(
-    "lazy",
-    [
-        from_spatialdata,
-        from_pyramid,
-        from_postseg,
-        from_zarr,
-        from_open_array,
-        from_array_in_a_group,
-        from_xarray,
-        after_work,
-        from_tasks,
-        from_closure,
-    ],
-)
+STORES = [
+    from_spatialdata,
+    from_pyramid,
+    from_postseg,
+    from_zarr,
+    from_open_array,
+    from_array_in_a_group,
+    from_xarray,
+    after_work,
+    from_tasks,
+    from_closure,
+]
+stores = pytest.mark.parametrize("lazy", STORES)
 
 
 @stores
@@ -150,7 +149,7 @@ def test_a_file_that_tasks_read(folder):
     assert snapshot(folder) == before
 
 
-@stores
+@pytest.mark.parametrize("lazy", some(STORES, 3))
 def test_other_places_are_free(folder, lazy):
     masks = lazy(folder / "s.zarr")
     post = PostSegmentation(masks, filter_config=OFF, verbose=False)
