@@ -166,7 +166,7 @@ class Refinement:
         check_suffix(summary, "--report", ".json")
         check_places(
             [
-                *(*inputs, add_to, config, pixel_size, genes),
+                *(*inputs, add_to, config, pixel_size, genes, to_image),
                 file_of(reference, home) if reference else None,
                 file_of_points(points, home) if points else None,
             ],

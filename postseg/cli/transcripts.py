@@ -11,18 +11,8 @@ import click
 from postseg.cli.options import number_or, on_command_line
 
 Unit = Literal["um", "px"]
-_OF_POINTS = (
-    *(
-        "points_in",
-        "to_image",
-        "xy",
-        "coordinate_system",
-        "gene_key",
-        "min_qv",
-        "genes",
-        "no_points",
-    ),
-)
+_OF_POINTS = ["points_in", "to_image", "xy", "coordinate_system"]
+_OF_POINTS += ["gene_key", "min_qv", "genes", "no_points"]
 
 
 def transcript_options(command: Callable[..., None]) -> Callable[..., None]:

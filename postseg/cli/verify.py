@@ -42,8 +42,8 @@ def verify(
     every point that postseg labelled, and counts them anew. Exits with 1 when they disagree.
 
     With --points and --cell-key, points of other tools are looked up: no polygons are needed
-    then. Text in that column, as Xenium's cell_id, is told to be a label by a table: see
-    postseg.verify_store.
+    then. If the column holds text, such as Xenium's cell_id, a table must say which label each
+    name is: see postseg.verify_store.
     """
     if output:
         check_target(output, overwrite, inputs=[store])
