@@ -226,9 +226,11 @@ def names_of(table: pa.Table, name: str) -> tuple[NDArray[np.int32], list[str]]:
         return np.full(table.num_rows, -1, np.int32), []
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
+    if not column.num_chunks:  # of no rows
+        return np.empty(0, np.int32), []
     coded = column.unify_dictionaries().combine_chunks()
-    if isinstance(coded, pa.ChunkedArray):  # of no rows
-        coded = coded.chunk(0) if coded.num_chunks else pa.array([], coded.type)
+    if isinstance(coded, pa.ChunkedArray):
+        coded = coded.chunk(0)
     indices = pc.cast(coded.indices, pa.int32())  # some libraries' are unsigned, without a -1
     code = pc.fill_null(indices, -1).to_numpy(zero_copy_only=False)
     names = [as_text(value) for value in coded.dictionary.to_pylist()]
