@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
+Outline = Literal["contour", "pixels", "simplified"]
+OUTLINES: tuple[Outline, ...] = get_args(Outline)
 _LONGEST_NAME = 255 - len("_transcripts")  # bytes: what file systems take, less what we append
 
 
@@ -75,6 +77,20 @@ def check_image_shape(shape: Any) -> tuple[int, int] | None:
             "image.shape[:2] of (rows, columns, colours)."
         )
     return rows, columns
+
+
+def check_outline(outline: Any) -> Outline:
+    """Return the kind of outlines, one of `OUTLINES`.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
+    if not (isinstance(outline, str) and outline in OUTLINES):
+        *others, last = (repr(kind) for kind in OUTLINES)
+        raise ValueError(f"outline is {outline!r:.60}; give {', '.join(others)} or {last}.")
+    return cast(Outline, outline)
 
 
 def check_pixel_size(size: Any) -> float | None:

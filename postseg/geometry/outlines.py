@@ -15,7 +15,7 @@ import shapely
 from numpy.typing import NDArray
 
 from postseg._kernels import contours
-from postseg._support.checks import check_factor
+from postseg._support.checks import Outline, check_factor, check_outline
 from postseg._support.threads import in_threads, spread
 from postseg.geometry.placement import Placement, heights
 from postseg.raster.grouped import Grouped
@@ -52,7 +52,11 @@ class _Rings(NamedTuple):
 
 
 def outline_polygons(
-    runs: Runs, scale: tuple[float, float], *, mirrored: bool = False
+    runs: Runs,
+    scale: tuple[float, float],
+    *,
+    outline: Outline = "contour",
+    mirrored: bool = False,
 ) -> tuple[NDArray[np.int64], NDArray[np.object_], float]:
     """Outline every label by the marching-squares contour of its region at level 0.5.
 
@@ -133,7 +137,9 @@ def _measure_rings(runs: Runs, scale: tuple[float, float], mirrored: bool) -> _R
     return _Rings(regions, offsets, across, -down if mirrored else down, shift)
 
 
-def masks_to_polygons(seg_masks: Any, factor_rescale: int = 1) -> list[shapely.Polygon]:
+def masks_to_polygons(
+    seg_masks: Any, factor_rescale: int = 1, *, outline: Outline = "contour"
+) -> list[shapely.Polygon | shapely.MultiPolygon]:
     """Outline every cell of a label image.
 
     Parameters
@@ -157,8 +163,10 @@ def masks_to_polygons(seg_masks: Any, factor_rescale: int = 1) -> list[shapely.P
     TypeError, ValueError
         When `seg_masks` is not a 2-D label image, `factor_rescale` not a whole number >= 0.
     """
+    kind = check_outline(outline)
     factor = check_factor(factor_rescale) or 1
-    _, geometry, _ = outline_polygons(encode(as_label_image(seg_masks)), (factor, factor))
+    runs = encode(as_label_image(seg_masks))
+    _, geometry, _ = outline_polygons(runs, (factor, factor), outline=kind)
     return geometry.tolist()
 
 
