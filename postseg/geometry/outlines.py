@@ -24,6 +24,7 @@ from postseg.raster.label_image import as_label_image
 from postseg.raster.runs import Runs, components
 
 _BATCH = 1 << 20  # vertices to trace and build at a time: 16 MB
+_POLYGONS = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
 
 
 class _Rings(NamedTuple):
@@ -202,19 +203,19 @@ def mirror_y0(geom: Any) -> Any:
 
     Parameters
     ----------
-    geom : Polygon, or array of geometries
+    geom : Polygon or MultiPolygon, or array of geometries
         An array is mirrored in one vectorised call.
 
     Returns
     -------
-    Polygon or array
+    Polygon or MultiPolygon or array
         Geometries of any other type come back unchanged.
     """
-    if isinstance(geom, shapely.Polygon):
+    if isinstance(geom, shapely.Polygon | shapely.MultiPolygon):
         return shapely.transform(geom, _negate_y)
     if not isinstance(geom, np.ndarray):
         return geom
-    polygons = shapely.get_type_id(geom) == shapely.GeometryType.POLYGON
+    polygons = np.isin(shapely.get_type_id(geom), _POLYGONS)
     if polygons.all():
         return shapely.transform(geom, _negate_y)
     mirrored = geom.copy()
@@ -229,7 +230,12 @@ def _negate_y(coords: NDArray[np.float64]) -> NDArray[np.float64]:
 def shift_to_y0(geometry: NDArray[np.object_]) -> tuple[NDArray[np.object_], float]:
     """Shift all geometries together so that their lowest y, if below 0, is 0; and by how much."""
     shift = max(0.0, -shapely.bounds(geometry)[:, 1].min())
-    return shapely.transform(geometry, lambda coords: np.add(coords, (0, shift))), shift
+    return shift_y(geometry, shift), shift
+
+
+def shift_y(geometry: NDArray[np.object_], shift: float) -> NDArray[np.object_]:
+    """Add to y."""
+    return np.asarray(shapely.transform(geometry, lambda coords: np.add(coords, (0, shift))))
 
 
 def stretch(geometry: NDArray[np.object_], down: float, across: float) -> NDArray[np.object_]:
