@@ -116,7 +116,8 @@ def _write_geojson(path: Path, cells: Cells) -> None:
     differ from tile to tile, so that QuPath can hold the tiles of a slide together.
     ``properties.label`` has the label as a number.
 
-    A cell is one outer ring: Xenium Ranger takes a ``Polygon`` for a cell, and nothing else.
+    A cell is a ``Polygon`` of one ring: what the manual of Xenium Ranger shows, which tells of
+    neither holes nor parts.
     """
     import shapely
 

@@ -67,20 +67,31 @@ def masks_to_polygons(
         Label image: 0 is background, every other value a cell.
     factor_rescale : int
         Coordinates are multiplied by it, about (0, 0); 0 means as they are.
+    outline : {"contour", "pixels", "simplified"}
+        What they are:
+
+        - ``"contour"``: marching squares at level 0.5. Vertices lie half way between a pixel of
+          the cell and its 4-neighbour outside, exactly those of ``skimage.measure.find_contours``
+          for a cell off the image border and in one 4-connected piece. Holes are not cut out.
+        - ``"pixels"``: the edges of the pixels, with holes; a MultiPolygon of parts that are not
+          4-connected. Areas are those of the pixels, exactly.
+        - ``"simplified"``: chords along these edges, never as far as the centre of a pixel, so
+          that drawn again they are the same pixels. With holes; parts that meet by a corner are
+          joined, but where others meet there, too: then those of the smaller label are.
+
+        Of the last two neighbours share their edges: a coverage, without gap or overlap.
 
     Returns
     -------
-    list of Polygon
-        One per label, in ascending order of the labels. Vertices lie half way between a pixel
-        of the cell and its 4-neighbour outside, as (x, y) = (column, row) with pixel centres
-        at integers: marching squares at level 0.5, exactly the vertices of
-        ``skimage.measure.find_contours`` for a cell off the image border and in one
-        4-connected piece. Holes are not cut out.
+    list of Polygon or MultiPolygon
+        One per label, in ascending order of the labels, as (x, y) = (column, row) with pixel
+        centres at integers.
 
     Raises
     ------
     TypeError, ValueError
-        When `seg_masks` is not a 2-D label image, `factor_rescale` not a whole number >= 0.
+        When `seg_masks` is not a 2-D label image, `factor_rescale` not a whole number >= 0, and
+        `outline` none of these.
     """
     kind = check_outline(outline)
     factor = check_factor(factor_rescale) or 1
