@@ -107,6 +107,17 @@ def test_among_the_thresholds_it_is_told_where_it_belongs(tmp_path):
             misplace()
 
 
+@LOSSLESS
+def test_the_page_is_told_of_it(outline, tmp_path, monkeypatch):
+    told = {}
+    monkeypatch.setattr("postseg.show.page.pictures.illustrate", lambda *_: None)
+    monkeypatch.setattr("postseg.show.page.render.render", lambda *_, **how: told.update(how) or "")
+    post = made(outline=outline)
+    post.refilter()
+    post.write_report(tmp_path / "page.html")
+    assert told["outline"] == outline
+
+
 # ---- what it drops
 
 
@@ -160,11 +171,15 @@ def counted(post):
 
 @LOSSLESS
 @pytest.mark.parametrize("step", [lambda post: post.process_masks_to_shapes(), counted])
-def test_outlines_of_ones_own_and_others_exclude_each_other_before_any_work(outline, step):
+def test_outlines_of_ones_own_and_others_exclude_each_other_before_any_work(
+    outline, step, monkeypatch
+):
     class Watching(OwnOutlines):
         def rejections(self, regions):
             pytest.fail("the filter ran")
 
+    place = "postseg.transcripts.count_points.count_points"
+    monkeypatch.setattr(place, lambda *_, **__: pytest.fail("points were counted"))
     post = made(kind=Watching, outline=outline)
     before = vars(post).copy()
     told = rf"outline is '{outline}', but Watching overrides masks_to_polygons\(\).*outline='cont"
