@@ -15,7 +15,7 @@ from postseg.raster.runs import Runs
 _BATCH = 1 << 17  # runs to outline at a time
 
 
-def coverage_of(
+def outline(
     runs: Runs, frame: rings.Frame, *, simplify: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
     """Outline every label with its holes; a multipolygon where it has several parts.

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from postseg._kernels.rings import Frame
 from postseg._support.checks import Outline, check_factor, check_outline
-from postseg.geometry.contours import contours_of
-from postseg.geometry.coverage import coverage_of
+from postseg.geometry import contours, coverage
 from postseg.geometry.placement import Placement, heights
 from postseg.raster.images import encode
 from postseg.raster.label_image import as_label_image
@@ -36,7 +35,7 @@ def outline_polygons(
 
     Vertices are (x, y) = (column, row), pixel centres at integers, times `scale`, which is of
     (rows, columns). `mirrored` makes of y what `mirror_y0` would, and shifts it by the lowest row
-    with a cell: it points up, from 0.
+    that is outlined: it points up, from 0.
 
     Returns
     -------
@@ -48,12 +47,18 @@ def outline_polygons(
         What was added to y after mirroring.
     """
     down, across = map(float, scale)
-    frame = Frame(across, down, 0.0)
-    if mirrored:
-        frame = Frame(across, -down, mirror_shift(runs.last_row, down))
+
+    def frame(last_row: int | None) -> Frame:
+        if mirrored:
+            return Frame(across, -down, mirror_shift(last_row, down))
+        return Frame(across, down, 0.0)
+
     if outline == "contour":
-        return *contours_of(runs, frame), frame.y_shift
-    return *coverage_of(runs, frame, simplify=outline == "simplified"), frame.y_shift
+        rings = contours.find_rings(runs)
+        lying = frame(rings.last_row)
+        return rings.regions.label, contours.polygons_of(rings, lying), lying.y_shift
+    lying = frame(runs.last_row)
+    return *coverage.outline(runs, lying, simplify=outline == "simplified"), lying.y_shift
 
 
 def masks_to_polygons(
