@@ -18,6 +18,7 @@ from postseg.raster.images import encode
 from postseg.raster.label_image import as_label_image
 from postseg.verify import causes, compare, judge
 from postseg.verify.grid import find_grid
+from postseg.verify.systems import global_first, maps_to_pixels
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -211,7 +212,7 @@ def verify_elements(
     """
     if shapes is None and points is None:
         raise ValueError("there are neither shapes nor points to be compared with the labels.")
-    maps = {"": np.eye(3)} if shapes is None else _maps_to_pixels(labels, shapes)
+    maps = {"": np.eye(3)} if shapes is None else _to_pixels(labels, shapes)
     cells = compare.label_cells(encode(as_label_image(labels)))
     polygons = compare.read_polygons(
         as_ids(pd.RangeIndex(0) if shapes is None else shapes.index, "index of the shapes"),
@@ -354,9 +355,9 @@ def _place_rows(
         return None, None
     of_labels = build.maps_to_systems(labels)
     ours = KEY in table.uns and "global" in of_labels
-    systems = ["global"] if ours else sorted(of_labels, key=_global_first)
+    systems = ["global"] if ours else sorted(of_labels, key=global_first)
     to_pixels: dict[str, Any] = {
-        name: np.linalg.inv(of_labels[name]) for name in systems if _is_invertible(of_labels[name])
+        name: np.linalg.inv(of_labels[name]) for name in systems if area_scale(of_labels[name])
     }
     if not ours:
         to_pixels["pixels of the labels"] = np.eye(3)
@@ -375,27 +376,9 @@ def _mask_shape(table: AnnData | None, cells: compare.LabelCells) -> tuple[int, 
     return (int(rows), int(columns)) if image == cells.runs.shape and 0 not in image else None
 
 
-def _global_first(name: str) -> tuple[bool, str]:
-    return name != "global", name
-
-
-def _is_invertible(matrix: Matrix) -> bool:
-    return area_scale(matrix) > 0
-
-
-def _maps_to_pixels(labels: Any, shapes: Any) -> dict[str, Matrix]:
+def _to_pixels(labels: Any, shapes: Any) -> dict[str, Matrix]:
     """From shapes to pixels of the labels, through each system that they share."""
     from postseg.elements import build
 
     of_labels, of_shapes = map(build.maps_to_systems, (labels, shapes))
-    shared = sorted(of_labels.keys() & of_shapes.keys(), key=_global_first)
-    if not shared:
-        raise ValueError(
-            "labels and shapes have no coordinate system in common: the labels are in "
-            f"{', '.join(sorted(of_labels))}, the shapes in {', '.join(sorted(of_shapes))}. "
-            "Register both in one with spatialdata.transformations.set_transformation()."
-        )
-    for name in shared:
-        if not _is_invertible(of_labels[name]):
-            raise ValueError(f"the transformation of the labels to {name!r} is not invertible.")
-    return {name: np.linalg.inv(of_labels[name]) @ of_shapes[name] for name in shared}
+    return maps_to_pixels(of_labels, of_shapes, "shapes")
