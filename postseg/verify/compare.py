@@ -15,6 +15,7 @@ from postseg.geometry.placement import Matrix, area_scale, heights, transform
 from postseg.raster.grouped import Grouped
 from postseg.raster.runs import Runs
 from postseg.verify import footprints
+from postseg.verify.masks import Masks
 
 _AREAL = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
 _FAR = 2.0**40  # pixels: no row is looked for beyond
@@ -115,7 +116,12 @@ def read_polygons(ids: NDArray[np.int64], geometry: NDArray[np.object_]) -> Poly
     return Polygons(ids[order], geometry, valid & drawable, centroid, area)
 
 
-def compare_systems(cells: LabelCells, polygons: Polygons, maps: Mapping[str, Matrix]) -> Compared:
+def compare_systems(
+    cells: LabelCells,
+    polygons: Polygons,
+    maps: Mapping[str, Matrix],
+    masks: Masks | None = None,
+) -> Compared:
     """`compare` through each coordinate system; those that agree share one result."""
     geometry = np.append(polygons.geometry, shapely.Polygon())  # there may be none
     left, bottom, right, top = np.nan_to_num(shapely.total_bounds(geometry))
@@ -129,10 +135,12 @@ def compare_systems(cells: LabelCells, polygons: Polygons, maps: Mapping[str, Ma
                 break
         else:
             groups.append([name])
-    return {tuple(group): compare(cells, polygons, maps[group[0]]) for group in groups}
+    return {tuple(group): compare(cells, polygons, maps[group[0]], masks) for group in groups}
 
 
-def compare(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> pd.DataFrame:
+def compare(
+    cells: LabelCells, polygons: Polygons, to_pixels: Matrix, masks: Masks | None = None
+) -> pd.DataFrame:
     """Compare each polygon with the label of its id.
 
     A cell with holes is compared with its filled pixels or, where the polygon fits those
@@ -145,6 +153,9 @@ def compare(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> pd.Data
         What to compare.
     to_pixels : (3, 3) array
         Map from polygon coordinates to pixels of the labels; pixel i spans [i, i + 1].
+    masks : Masks, optional
+        Where polygons were made to have just the mask pixels of a cell: they are drawn on these,
+        and a cell is compared with its own pixels only.
 
     Returns
     -------
@@ -167,7 +178,8 @@ def compare(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> pd.Data
     touching = np.all((highest > 0) & (lowest < size), axis=1)
     low, high = (part[:, 1].astype(np.int64) for part in (np.floor(lowest), np.ceil(highest)))
     window, cropped = _windows(cells, ids, low, high, beyond & touching)
-    drawn = footprints.of_polygons(*polygons[:2], to_pixels, *window)
+    draw = footprints.of_polygons if masks is None else masks.draw
+    drawn = draw(*polygons[:2], to_pixels, *window)
     drawn = drawn.cut(size[0], cropped)
     cut = ((window[0] > low) | (window[1] < high)) & ~cropped
     pixels = np.where(cut, area, drawn.areas())
@@ -193,7 +205,7 @@ def compare(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> pd.Data
     filled, own = (
         _fit(drawn, pixels, version.take(there)) for version in (cells.filled, cells.own)
     )
-    better = np.where(own[:, :1] > filled[:, :1], own, filled)
+    better = own if masks else np.where(own[:, :1] > filled[:, :1], own, filled)
     result.iloc[here, [0, 3, 4]] = better
     result.iloc[here, 7] = pixels / cells.filled.areas()[there]
     offset = result[["x", "y"]].to_numpy() - result[["label_x", "label_y"]].to_numpy()

@@ -21,6 +21,13 @@ an enlarged image):
 - A cell shares at most p / 2 pixels with others, which allows for simplified outlines, beyond
   those that it shares by design: all of a cell that it encloses, and f * f / 2 where it crosses
   another cell at a corner.
+- Of outlines that a table by postseg says are "pixels" or "simplified" all is demanded that they
+  were made for. Drawn on the masks, of which labels are an enlarged image, a polygon has just the
+  cell's own pixels, not those of its holes: the IoU is 1. What it is beside, see `exact`: its
+  vertices lie on edges of mask pixels, and cells that meet have the same edges there, so that no
+  gap and no overlap is between them. Of labels that were cropped, what lies within is judged so;
+  where polygons are in coordinates of others that do not tell what the labels were cut from, they
+  are to be a coverage, and are judged as above otherwise.
 - A table by postseg (with ``uns["postseg"]``) has in ``obsm["spatial"]`` the centroids of the
   labels' pixels in ``"global"``, which no outline moves: 0.5 is allowed. Nothing defines what that
   of other tables is: the centroid of a nucleus, perhaps, in micrometres. So it may be in any system
@@ -58,6 +65,10 @@ class Limits(NamedTuple):
         Whether most polygons are off by the same vector.
     iou, overlap : Series
         Smallest and largest, by label.
+    coverage : bool
+        Whether polygons are to be one, so that no gap may be between neighbours.
+    exact : bool
+        Whether each is to have just the pixels of its label, too.
     """
 
     grid: Grid
@@ -66,16 +77,22 @@ class Limits(NamedTuple):
     shifted: bool
     iou: pd.Series
     overlap: pd.Series
+    coverage: bool
+    exact: bool
 
 
-def limits(cells: LabelCells, grid: Grid, compared: Compared) -> Limits:
-    """Work out what is right."""
+def limits(
+    cells: LabelCells, grid: Grid, compared: Compared, coverage: bool, exact: bool
+) -> Limits:
+    """Work out what is right; see `Limits` for what is told already."""
     f = grid.side
     index = pd.Index(cells.own.label, name="id")
     edges_per_pixel = cells.edges / cells.filled.areas()
     iou = np.maximum(MIN_IOU, 1 - edges_per_pixel * f)
     iou = np.maximum(0, iou - edges_per_pixel * grid.rounding)
     overlap = cells.enclosed + cells.crossings * f * f / 2 + cells.edges / 2
+    if exact:
+        iou, overlap = np.ones(iou.size), np.zeros(iou.size)
     offset = max(MAX_OFFSET, f / 4) + grid.rounding
     shifts = [causes.max_shift(r, grid) for r in compared.values() if causes.are_shifted(r, grid)]
     offset = min([offset, *shifts])
@@ -86,6 +103,8 @@ def limits(cells: LabelCells, grid: Grid, compared: Compared) -> Limits:
         bool(shifts),
         pd.Series(iou, index),
         pd.Series(overlap, index),
+        coverage,
+        exact,
     )
 
 
@@ -96,12 +115,14 @@ def gather(
     compared: Compared,
     points: pd.DataFrame | None,
     allowed: Limits,
+    edges: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """One row per id, as `Verification.cells`, without ``problem`` and with some counts more.
 
     `rows` are those of the table, with the columns ``region`` and ``id``; `points` where they lie,
-    from `compare.compare_points`, where that is known. Where coordinate
-    systems disagree, a cell is taken where it is furthest off.
+    from `compare.compare_points`, where that is known; `edges` what `exact.look` found, of outlines
+    that are more than contours. Where coordinate systems disagree, a cell is taken where it is
+    furthest off.
     """
     known = [cells.own.label, polygons.id] + ([] if rows is None else [rows["id"].to_numpy()])
     ids = np.unique(np.concatenate(known))
@@ -118,6 +139,8 @@ def gather(
         per_region = pd.crosstab(rows["id"], rows["region"]).reindex(index, fill_value=0)
         in_table = (per_region.min(axis=1) > 0).astype("boolean")
         n_rows = per_region.max(axis=1)
+    known_edges = pd.DataFrame(columns=["off_edges", "torn"]) if edges is None else edges
+    of_edges = known_edges.reindex(index).eq(True)
     offset = pd.Series(dtype=float) if points is None else points["offset"]
     return pd.DataFrame(
         {
@@ -131,6 +154,7 @@ def gather(
             "overlap": worst["overlap"].fillna(0).astype(np.int64),
             "lies_on": worst["lies_on"].fillna(0).astype(np.int64),
             "beyond": worst["beyond"].eq(True),
+            **of_edges,
             "n_polygons": pd.Series(polygons.id).value_counts().reindex(index, fill_value=0),
             "n_rows": n_rows,
             "table_offset": offset.groupby(level=0).max().reindex(index),
@@ -143,10 +167,12 @@ def gather(
 def find_problems(per_cell: pd.DataFrame, allowed: Limits) -> pd.DataFrame:
     """Tell which cells have which problem: bool, one column per kind."""
     misplaced = per_cell["centroid_offset"] > allowed.offset
-    misplaced &= (per_cell["iou"] < 1) | allowed.shifted
+    misplaced &= ~_covers_its_label(per_cell, per_cell["off_edges"], allowed)
     known = per_cell["in_labels"] & per_cell["in_shapes"]
     beyond = known & per_cell["beyond"] & ~misplaced
     thin = per_cell["iou"] < allowed.iou.reindex(per_cell.index)
+    shared = per_cell["overlap"] > allowed.overlap.reindex(per_cell.index)
+    apart = "gap or overlap" if allowed.coverage else "overlap"
     return pd.DataFrame(
         {
             "no polygon": ~per_cell["in_shapes"],
@@ -158,11 +184,20 @@ def find_problems(per_cell: pd.DataFrame, allowed: Limits) -> pd.DataFrame:
             "misplaced": misplaced,
             "beyond the labels": beyond,
             "different outline": known & thin & ~misplaced,
+            "off the pixel edges": known & per_cell["off_edges"] & ~thin & ~misplaced,
             # of a label that was cut nothing tells where the whole cell's centroid was
             "table lies elsewhere": per_cell["row_elsewhere"] & ~beyond,
-            "overlap": known & (per_cell["overlap"] > allowed.overlap.reindex(per_cell.index)),
+            apart: known & (shared | per_cell["torn"]),
         }
     )
+
+
+def _covers_its_label(compared: pd.DataFrame, off_edges: pd.Series, allowed: Limits) -> pd.Series:
+    """Which polygons have just the pixels of their label: these are in place.
+
+    However their centroid is weighted, but unless all are shifted by a part of a pixel.
+    """
+    return (compared["iou"] == 1) & ~(off_edges if allowed.exact else allowed.shifted)
 
 
 def describe(problems: pd.DataFrame, lies_on: pd.Series) -> pd.Series:
@@ -192,6 +227,9 @@ def find_causes(
         found.append(f"The coordinate systems {groups} put the polygons at different places.")
     for names, result in compared.items():
         misplaced = ~(result["centroid_offset"] <= allowed.offset)
+        if allowed.exact:
+            off_edges = per_cell["off_edges"].reindex(result.index)
+            misplaced &= ~_covers_its_label(result, off_edges, allowed)
         most = misplaced.mean() > 0.5
         # mirrors first: in an even tissue they make it look as if ids were swapped
         texts = causes.of_mirrors(result) if most else []

@@ -16,8 +16,9 @@ from postseg.elements.identity import CellNames, as_ids, as_points, table_ids
 from postseg.geometry.placement import Matrix, area_scale
 from postseg.raster.images import encode
 from postseg.raster.label_image import as_label_image
-from postseg.verify import causes, compare, judge
-from postseg.verify.grid import find_grid
+from postseg.verify import causes, compare, exact, judge
+from postseg.verify.grid import Grid, find_grid, grid_of
+from postseg.verify.masks import Masks, find_masks, masks_told
 from postseg.verify.systems import global_first, maps_to_pixels
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ class Verification:
         - ``in_labels``, ``in_shapes``, ``in_table`` (<NA> where there are no shapes, no table);
         - ``pixels`` of the label;
         - ``iou``: pixels in label and polygon / pixels in either; a label with holes is taken
-          with or without them, whichever fits the polygon better;
+          with or without them, whichever fits the polygon better, but for "pixels" and
+          "simplified" outlines, which have the holes too;
         - ``centroid_offset`` between polygon and label, in pixels of the labels;
         - ``valid``: whether the polygon is;
         - ``overlap``: pixels that other cells' polygons have too. Cells that a ring-shaped cell
@@ -61,7 +63,10 @@ class Verification:
 
         Where several coordinate systems disagree, a cell is judged in its worst.
     summary : dict
-        Plain numbers, strings, lists and dicts, fit for JSON. ``table_system`` is the coordinate
+        Plain numbers, strings, lists and dicts, fit for JSON. ``outline`` is how the outlines were
+        drawn, as the table tells: None without. Those of "pixels" and "simplified" are to redraw
+        just the labels' pixels and to leave no gap, see `postseg.verify.judge`; ``exact`` tells
+        whether that was demanded. ``table_system`` is the coordinate
         system that the table's ``obsm["spatial"]`` is in: None where the table has none,
         ``"unknown"`` where it fits none and was not judged. ``points`` is None without points,
         else a dict:
@@ -118,6 +123,7 @@ class Verification:
         ]
         if summary["systems"]:
             lines += self._offsets()
+        lines += self._demanded()
         if summary["table_system"] == _UNKNOWN:
             lines.append(
                 "obsm['spatial'] of the table fits no coordinate system; it is not judged."
@@ -140,6 +146,17 @@ class Verification:
     def _points_differ(self) -> bool:
         points = self.summary["points"]
         return points is not None and not points["ok"]
+
+    def _demanded(self) -> list[str]:
+        """What outlines are to be, of those that are more than contours."""
+        outline = self.summary["outline"]
+        if self.summary["in_shapes"] is None or outline not in exact.EXACT:
+            return []
+        if self.summary["exact"]:
+            demand = "each is to have just its label's pixels, without a gap between neighbours"
+        else:
+            demand = "compared as contours, for nothing tells where the labels were cut from"
+        return [f"Outlines: {outline}; {demand}."]
 
     def _offsets(self) -> list[str]:
         """A table of the coordinate systems."""
@@ -176,8 +193,9 @@ def verify_elements(
 
     The polygons are taken to the pixels of the labels (the finest scale; pixel i spans
     [i, i + 1]) through every coordinate system that the two have in common, drawn, and compared
-    with the label of the same id. See `postseg.verify.judge` for what counts as equal, and
-    `postseg.verify.points` for points.
+    with the label of the same id. Outlines that the table says are exact are drawn on the masks,
+    which the labels enlarge, and are to be so. See `postseg.verify.judge` for what counts as
+    equal, and `postseg.verify.points` for points.
 
     Parameters
     ----------
@@ -213,17 +231,24 @@ def verify_elements(
     if shapes is None and points is None:
         raise ValueError("there are neither shapes nor points to be compared with the labels.")
     maps = {"": np.eye(3)} if shapes is None else _to_pixels(labels, shapes)
+    to_pixels = next(iter(maps.values()))
     cells = compare.label_cells(encode(as_label_image(labels)))
     polygons = compare.read_polygons(
         as_ids(pd.RangeIndex(0) if shapes is None else shapes.index, "index of the shapes"),
         np.asarray([] if shapes is None else shapes.geometry, dtype=object),
     )
     rows = None if table is None else table_ids(table)
-    compared = compare.compare_systems(cells, polygons, maps)
-    grid = find_grid(cells, polygons, next(iter(maps.values())), _mask_shape(table, cells))
-    allowed = judge.limits(cells, grid, compared)
+    outline, told = _told_of_outlines(table)
+    coverage = shapes is not None and outline in exact.EXACT
+    masks = find_masks(told, cells.runs.shape, to_pixels) if coverage and told else None
+    compared = compare.compare_systems(cells, polygons, maps, masks)
+    edges = None
+    if coverage:
+        edges = exact.look(polygons, str(outline), cells.runs, masks, to_pixels)
+    grid = _grid(cells, polygons, to_pixels, masks, told)
+    allowed = judge.limits(cells, grid, compared, coverage, masks is not None)
     system, placed = _place_rows(table, rows, cells, labels, maps, allowed.table_offset)
-    per_cell = judge.gather(cells, polygons, rows, compared, placed, allowed)
+    per_cell = judge.gather(cells, polygons, rows, compared, placed, allowed, edges)
     problems = judge.find_problems(per_cell, allowed)
     reasons = judge.find_causes(per_cell, problems, allowed, compared, placed)
     if shapes is None:
@@ -243,6 +268,8 @@ def verify_elements(
         "in_shapes": None if shapes is None else int(per_cell["in_shapes"].sum()),
         "in_table": None if table is None else int(per_cell["in_table"].sum()),
         "table_system": system,
+        "outline": outline,
+        "exact": allowed.exact,
         "mask_pixel": grid.side,
         "max_offset": allowed.offset,
         "systems": {name: _statistics(shown[names]) for names in shown for name in names},
@@ -367,13 +394,24 @@ def _place_rows(
     return found or (_UNKNOWN, None)
 
 
-def _mask_shape(table: AnnData | None, cells: compare.LabelCells) -> tuple[int, int] | None:
-    """Rows and columns of the masks, of a table by postseg whose labels were not cropped since."""
+def _told_of_outlines(table: AnnData | None) -> tuple[str | None, Masks | None]:
+    """How the outlines were drawn, and of which masks, where a table by postseg tells it."""
     packed = {} if table is None else table.uns.get(KEY, {})
-    if not {"mask_shape", "image_shape"} <= set(packed):
-        return None
-    (rows, columns), image = packed["mask_shape"], tuple(map(int, packed["image_shape"]))
-    return (int(rows), int(columns)) if image == cells.runs.shape and 0 not in image else None
+    return (str(packed["outline"]) if "outline" in packed else None), masks_told(packed)
+
+
+def _grid(
+    cells: compare.LabelCells,
+    polygons: compare.Polygons,
+    to_pixels: Matrix,
+    masks: Masks | None,
+    told: Masks | None,
+) -> Grid:
+    """How mask pixels lie in the labels: known where the masks are, else by what the cells show."""
+    if masks is not None:
+        return grid_of(*masks.sides)
+    whole = told is not None and told.image == cells.runs.shape
+    return find_grid(cells, polygons, to_pixels, told.sides if told and whole else None)
 
 
 def _to_pixels(labels: Any, shapes: Any) -> dict[str, Matrix]:

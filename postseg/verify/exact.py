@@ -1,0 +1,138 @@
+"""Outlines that were drawn from mask pixels exactly, and what they are to be beside drawn back.
+
+- Vertices of "pixels" are corners of mask pixels, and edges run along theirs; vertices of
+  "simplified" are corners or middles of sides. An outline that was moved by a part of a pixel, or
+  changed by another program, may still have the same pixels, but not such vertices.
+- Together they are a coverage: where two cells meet, both have the same edges. What
+  `shapely.coverage_is_valid` finds are overlaps and edges that run along each other with other
+  vertices. A gap it takes for background. So each edge with another cell beyond, by the labels,
+  is to be one of that cell, too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import shapely
+from numpy.typing import NDArray
+
+from postseg._support.threads import in_batches
+from postseg.geometry.placement import Matrix, transform
+from postseg.raster.runs import Runs
+from postseg.verify.compare import Polygons
+from postseg.verify.masks import Masks
+
+EXACT = ("pixels", "simplified")
+_BATCH = 1 << 18  # vertices to look at at a time
+_ON = 1e-6  # mask pixels: more than transformations take a vertex off its place by rounding
+_FURTHEST = 1 << 30  # halves of a mask pixel
+
+
+def look(
+    polygons: Polygons, outline: str, runs: Runs, masks: Masks | None, to_pixels: Matrix
+) -> pd.DataFrame:
+    """Tell of each cell whether its outline is ``off_edges``, and whether it is ``torn``.
+
+    That is off the edges of the mask pixels, and with a gap or an overlap between it and another
+    cell. Where the masks are not known, only overlaps are found.
+
+    Returns
+    -------
+    DataFrame of bool
+        Indexed by the polygons' ids.
+    """
+    off, torn = (np.zeros(polygons.id.size, bool) for _ in range(2))
+    whole = np.where(polygons.valid, polygons.geometry, shapely.Polygon())
+    if whole.size:
+        torn = ~shapely.is_empty(shapely.coverage_invalid_edges(whole))
+    found = pd.DataFrame({"off_edges": off, "torn": torn}, pd.Index(polygons.id, name="id"))
+    found = found.groupby(level=0).any()
+    if masks is not None and whole.size:
+        off, gaps = _edges(polygons, outline, runs, masks, to_pixels)
+        found["off_edges"] = np.isin(found.index, polygons.id[off])
+        found["torn"] |= np.isin(found.index, gaps)
+    return found
+
+
+def _edges(
+    polygons: Polygons, outline: str, runs: Runs, masks: Masks, to_pixels: Matrix
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Which polygons are off the edges of mask pixels; and ids of cells that a gap parts."""
+    to_masks = masks.of_labels @ to_pixels
+    off = np.zeros(polygons.id.size, bool)
+
+    def look_at(first: int, last: int) -> tuple[NDArray[np.int64], ...]:
+        parts, polygon = shapely.get_parts(polygons.geometry[first:last], return_index=True)
+        rings, part = shapely.get_rings(parts, return_index=True)
+        xy, ring = shapely.get_coordinates(rings, return_index=True)
+        halves = 2 * transform(xy, to_masks)
+        places = np.round(halves.clip(-_FURTHEST, _FURTHEST))
+        astray = np.abs(halves - places).max(axis=1, initial=0) > 2 * _ON
+        places = places.astype(np.int64)
+        odd = places % 2 == 1
+        astray |= odd.any(axis=1) if outline == "pixels" else odd.all(axis=1)
+        edge = np.flatnonzero(ring[:-1] == ring[1:])
+        here, there = places[edge], places[edge + 1]
+        aslant = np.zeros(edge.size, bool)
+        if outline == "pixels":
+            aslant = (here != there).all(axis=1)
+        owner = first + polygon[part[ring]]
+        off[owner[astray]] = True
+        off[owner[edge[aslant]]] = True
+        on = ~(astray[edge] | astray[edge + 1] | aslant)
+        return _towards_others(polygons.id[owner[edge]], on, here, there, runs, masks)
+
+    vertices = np.concatenate(([0], np.cumsum(shapely.get_num_coordinates(polygons.geometry))))
+    batches = in_batches(look_at, vertices, _BATCH, "Comparing edges")
+    own, beyond, low, high = (np.concatenate(part) for part in zip(*batches, strict=True))
+    both = np.isin(beyond, polygons.id)  # or the shapes are a part of what the labels are of
+    return off, _unmatched(own[both], beyond[both], low[both], high[both])
+
+
+def _towards_others(
+    own: NDArray[np.int64],
+    on: NDArray[np.bool_],
+    here: NDArray[np.int64],
+    there: NDArray[np.int64],
+    runs: Runs,
+    masks: Masks,
+) -> tuple[NDArray[np.int64], ...]:
+    """Edges with another cell beyond: own id, that cell's, and the ends as numbers.
+
+    Edges are from `here` to `there`, in halves of a mask pixel, and those that are not `on` sides
+    of mask pixels are left out. An edge separates two cells all along, so one side of a pixel that
+    it runs along tells them: that in whose middle it begins or, from a corner, the one that it
+    leaves nearest to.
+    """
+    own, here, there = own[on], here[on], there[on]
+    way = there - here
+    along = np.abs(way) == np.abs(way).max(axis=1, keepdims=True, initial=0)
+    from_corner = (here % 2 == 0).all(axis=1, keepdims=True)
+    middle = here + np.where(from_corner & along, np.sign(way), 0)
+    across = 1 - middle % 2  # to the centres of the two pixels beside
+    one, other = (
+        masks.labels_at(runs, (middle + step * across - 1) // 2).astype(np.int64)
+        for step in (-1, 1)
+    )
+    beyond = np.where(one == own, other, np.where(other == own, one, 0))
+    beyond[beyond == own] = 0
+    chosen = beyond > 0
+    ends = [end[chosen, 1] * 2 * _FURTHEST + end[chosen, 0] for end in (here, there)]
+    return own[chosen], beyond[chosen], np.minimum(*ends), np.maximum(*ends)
+
+
+def _unmatched(
+    own: NDArray[np.int64], beyond: NDArray[Any], low: NDArray[np.int64], high: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Ids of the cells on both sides of edges that only one of the two has."""
+    pair = np.minimum(own, beyond), np.maximum(own, beyond)
+    order = np.lexsort((own, *pair, high, low))
+    parts = (low, high, *pair)
+    same = np.logical_and.reduce([part[order][1:] == part[order][:-1] for part in parts])
+    same &= own[order][1:] != own[order][:-1]
+    matched = np.zeros(own.size, bool)
+    matched[order[1:][same]] = True
+    matched[order[:-1][same]] = True
+    return np.unique(np.concatenate([own[~matched], beyond[~matched]]))
