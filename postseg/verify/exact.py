@@ -82,18 +82,18 @@ def _edges(
         off[owner[astray]] = True
         off[owner[edge[aslant]]] = True
         on = ~(astray[edge] | astray[edge + 1] | aslant)
-        return _towards_others(polygons.id[owner[edge]], on, here, there, runs, masks)
+        return _towards_others(polygons.id[owner[edge[on]]], here[on], there[on], runs, masks)
 
     vertices = np.concatenate(([0], np.cumsum(shapely.get_num_coordinates(polygons.geometry))))
     batches = in_batches(look_at, vertices, _BATCH, "Comparing edges")
     own, beyond, low, high = (np.concatenate(part) for part in zip(*batches, strict=True))
-    both = np.isin(beyond, polygons.id)  # or the shapes are a part of what the labels are of
+    # others have no polygon, which is told: the shapes may be a part of what the labels are of
+    both = np.isin(beyond, polygons.id[~shapely.is_empty(polygons.geometry)])
     return off, _unmatched(own[both], beyond[both], low[both], high[both])
 
 
 def _towards_others(
     own: NDArray[np.int64],
-    on: NDArray[np.bool_],
     here: NDArray[np.int64],
     there: NDArray[np.int64],
     runs: Runs,
@@ -101,12 +101,14 @@ def _towards_others(
 ) -> tuple[NDArray[np.int64], ...]:
     """Edges with another cell beyond: own id, that cell's, and the ends as numbers.
 
-    Edges are from `here` to `there`, in halves of a mask pixel, and those that are not `on` sides
-    of mask pixels are left out. An edge separates two cells all along, so one side of a pixel that
-    it runs along tells them: that in whose middle it begins or, from a corner, the one that it
-    leaves nearest to.
+    Edges are from `here` to `there`, in halves of a mask pixel. An edge separates two cells all
+    along, so one side of a pixel that it runs along tells them: that in whose middle it begins or,
+    from a corner, the one that it leaves nearest to. It begins at the same end for both cells, or
+    one of them might look off the labels.
     """
-    own, here, there = own[on], here[on], there[on]
+    ends = [end[:, 1] * 2 * _FURTHEST + end[:, 0] for end in (here, there)]
+    turned = (ends[0] > ends[1])[:, None]
+    here, there = np.where(turned, there, here), np.where(turned, here, there)
     way = there - here
     along = np.abs(way) == np.abs(way).max(axis=1, keepdims=True, initial=0)
     from_corner = (here % 2 == 0).all(axis=1, keepdims=True)
@@ -119,8 +121,8 @@ def _towards_others(
     beyond = np.where(one == own, other, np.where(other == own, one, 0))
     beyond[beyond == own] = 0
     chosen = beyond > 0
-    ends = [end[chosen, 1] * 2 * _FURTHEST + end[chosen, 0] for end in (here, there)]
-    return own[chosen], beyond[chosen], np.minimum(*ends), np.maximum(*ends)
+    low, high = np.minimum(*ends), np.maximum(*ends)
+    return own[chosen], beyond[chosen], low[chosen], high[chosen]
 
 
 def _unmatched(

@@ -245,7 +245,7 @@ def verify_elements(
     edges = None
     if coverage:
         edges = exact.look(polygons, str(outline), cells.runs, masks, to_pixels)
-    grid = _grid(cells, polygons, to_pixels, masks, told)
+    grid = _grid(cells, polygons, to_pixels, masks, told, coverage)
     allowed = judge.limits(cells, grid, compared, coverage, masks is not None)
     system, placed = _place_rows(table, rows, cells, labels, maps, allowed.table_offset)
     per_cell = judge.gather(cells, polygons, rows, compared, placed, allowed, edges)
@@ -406,10 +406,13 @@ def _grid(
     to_pixels: Matrix,
     masks: Masks | None,
     told: Masks | None,
+    coverage: bool,
 ) -> Grid:
     """How mask pixels lie in the labels: known where the masks are, else by what the cells show."""
     if masks is not None:
         return grid_of(*masks.sides)
+    if coverage and told:  # of which the corners are not cut, which tells how large a pixel is
+        return grid_of(*told.sides)
     whole = told is not None and told.image == cells.runs.shape
     return find_grid(cells, polygons, to_pixels, told.sides if told and whole else None)
 
