@@ -20,6 +20,7 @@ from postseg.verify.masks import Masks
 _AREAL = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
 _FAR = 2.0**40  # pixels: no row is looked for beyond
 _BEYOND = 0.5  # pixels of a polygon that may lie outside of the image
+_LOW = 64  # rows, of which any polygon may have as many, though all labels are cut to less
 _SAME = 1e-3  # pixels; maps that differ by less are the same
 
 Compared = dict[tuple[str, ...], pd.DataFrame]  # by the names of coordinate systems that agree
@@ -164,7 +165,7 @@ def compare(
         polygon and label pixels; ``overlap``: pixels that other cells' polygons have too;
         ``lies_on``: label under the polygon's centroid; ``size``: pixels of the polygon / of
         the filled label; ``beyond``: whether the polygon reaches beyond the labels;
-        ``centroid_offset``. NaN for an id that is no label.
+        ``off_edges``: False, see `exact`; ``centroid_offset``. NaN for an id that is no label.
     """
     ids, first = np.unique(polygons.id, return_index=True)
     area = polygons.area * area_scale(to_pixels)
@@ -178,8 +179,11 @@ def compare(
     touching = np.all((highest > 0) & (lowest < size), axis=1)
     low, high = (part[:, 1].astype(np.int64) for part in (np.floor(lowest), np.ceil(highest)))
     window, cropped = _windows(cells, ids, low, high, beyond & touching)
-    draw = footprints.of_polygons if masks is None else masks.draw
-    drawn = draw(*polygons[:2], to_pixels, *window)
+    drawing = *polygons[:2], to_pixels, *window
+    if masks is None:
+        drawn = footprints.of_polygons(*drawing)
+    else:
+        drawn = masks.draw(*drawing, cells.runs.shape)
     drawn = drawn.cut(size[0], cropped)
     cut = ((window[0] > low) | (window[1] < high)) & ~cropped
     pixels = np.where(cut, area, drawn.areas())
@@ -197,6 +201,7 @@ def compare(
             "lies_on": footprints.label_at(cells.runs, centroid),
             "size": np.nan,
             "beyond": beyond,
+            "off_edges": False,
         },
         index=pd.Index(ids, name="id"),
     )
@@ -303,6 +308,6 @@ def _windows(
     first, last = inside[0].copy(), np.minimum(inside[1], inside[0] + 3 * tallest)
     first[known] = np.maximum(low[known], top[place] - height)
     last[known] = np.minimum(high[known], bottom[place] + height)
-    cropped = beyond & known & (inside[1] - inside[0] <= 3 * tallest)
+    cropped = beyond & known & (inside[1] - inside[0] <= max(_LOW, 3 * tallest))
     first, last = (np.where(cropped, *pair) for pair in zip(inside, (first, last), strict=True))
     return (first, np.maximum(first, last)), cropped

@@ -1,8 +1,9 @@
 """Outlines that were drawn from mask pixels exactly, and what they are to be beside drawn back.
 
-- Vertices of "pixels" are corners of mask pixels, and edges run along theirs; vertices of
-  "simplified" are corners or middles of sides. An outline that was moved by a part of a pixel, or
-  changed by another program, may still have the same pixels, but not such vertices.
+- Edges of "pixels" run along those of mask pixels, from corner to corner. Vertices of "simplified"
+  are corners, or lie on the line that crosses the side of a mask pixel in its middle, nearer to it
+  than the centres of pixels. An outline that was moved by a part of a pixel, or changed by another
+  program, may still have the same pixels, but not such vertices.
 - Together they are a coverage: where two cells meet, both have the same edges. What
   `shapely.coverage_is_valid` finds are overlaps and edges that run along each other with other
   vertices. A gap it takes for background. So each edge with another cell beyond, by the labels,
@@ -14,7 +15,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
@@ -27,33 +27,32 @@ from postseg.verify.masks import Masks
 EXACT = ("pixels", "simplified")
 _BATCH = 1 << 18  # vertices to look at at a time
 _ON = 1e-6  # mask pixels: more than transformations take a vertex off its place by rounding
-_FURTHEST = 1 << 30  # halves of a mask pixel
+_FINE = 256  # parts of a mask pixel: all coordinates are whole numbers of them
+_HALF = _FINE // 2
+_FURTHEST = 1 << 30  # of these parts
 
 
 def look(
     polygons: Polygons, outline: str, runs: Runs, masks: Masks | None, to_pixels: Matrix
-) -> pd.DataFrame:
-    """Tell of each cell whether its outline is ``off_edges``, and whether it is ``torn``.
-
-    That is off the edges of the mask pixels, and with a gap or an overlap between it and another
-    cell. Where the masks are not known, only overlaps are found.
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Find what is not exact, in the polygons' own coordinates and on the masks.
 
     Returns
     -------
-    DataFrame of bool
-        Indexed by the polygons' ids.
+    off_edges : (n,) array
+        Ids of outlines that are off the edges of mask pixels: none where the masks are not known.
+    torn : (n,) array
+        Ids of cells with an overlap between them and another or, where the masks are known, a gap.
     """
-    off, torn = (np.zeros(polygons.id.size, bool) for _ in range(2))
+    if not polygons.id.size:
+        return polygons.id, polygons.id
     whole = np.where(polygons.valid, polygons.geometry, shapely.Polygon())
-    if whole.size:
-        torn = ~shapely.is_empty(shapely.coverage_invalid_edges(whole))
-    found = pd.DataFrame({"off_edges": off, "torn": torn}, pd.Index(polygons.id, name="id"))
-    found = found.groupby(level=0).any()
-    if masks is not None and whole.size:
-        off, gaps = _edges(polygons, outline, runs, masks, to_pixels)
-        found["off_edges"] = np.isin(found.index, polygons.id[off])
-        found["torn"] |= np.isin(found.index, gaps)
-    return found
+    wrong = ~shapely.is_empty(shapely.coverage_invalid_edges(whole))
+    torn = polygons.id[wrong]
+    if masks is None:
+        return polygons.id[:0], torn
+    off, parted = _edges(polygons, outline, runs, masks, to_pixels)
+    return polygons.id[off], np.union1d(torn, parted)
 
 
 def _edges(
@@ -67,12 +66,14 @@ def _edges(
         parts, polygon = shapely.get_parts(polygons.geometry[first:last], return_index=True)
         rings, part = shapely.get_rings(parts, return_index=True)
         xy, ring = shapely.get_coordinates(rings, return_index=True)
-        halves = 2 * transform(xy, to_masks)
-        places = np.round(halves.clip(-_FURTHEST, _FURTHEST))
-        astray = np.abs(halves - places).max(axis=1, initial=0) > 2 * _ON
+        fine = _FINE * transform(xy, to_masks)
+        places = np.round(fine.clip(-_FURTHEST, _FURTHEST))
+        astray = np.abs(fine - places).max(axis=1, initial=0) > _FINE * _ON
         places = places.astype(np.int64)
-        odd = places % 2 == 1
-        astray |= odd.any(axis=1) if outline == "pixels" else odd.all(axis=1)
+        good = (places % _FINE == 0).all(axis=1)
+        if outline != "pixels":
+            good |= (places % _FINE == _HALF).sum(axis=1) == 1
+        astray |= ~good
         edge = np.flatnonzero(ring[:-1] == ring[1:])
         here, there = places[edge], places[edge + 1]
         aslant = np.zeros(edge.size, bool)
@@ -101,8 +102,8 @@ def _towards_others(
 ) -> tuple[NDArray[np.int64], ...]:
     """Edges with another cell beyond: own id, that cell's, and the ends as numbers.
 
-    Edges are from `here` to `there`, in halves of a mask pixel. An edge separates two cells all
-    along, so one side of a pixel that it runs along tells them: that in whose middle it begins or,
+    Edges are from `here` to `there`, in parts of a mask pixel. An edge separates two cells all
+    along, so one side of a pixel that it runs along tells them: that which it begins beside or,
     from a corner, the one that it leaves nearest to. It begins at the same end for both cells, or
     one of them might look off the labels.
     """
@@ -111,8 +112,11 @@ def _towards_others(
     here, there = np.where(turned, there, here), np.where(turned, here, there)
     way = there - here
     along = np.abs(way) == np.abs(way).max(axis=1, keepdims=True, initial=0)
-    from_corner = (here % 2 == 0).all(axis=1, keepdims=True)
-    middle = here + np.where(from_corner & along, np.sign(way), 0)
+    in_middle = here % _FINE == _HALF
+    from_corner = ~in_middle.any(axis=1, keepdims=True)
+    # the middle of that side, in halves of a mask pixel
+    middle = np.where(in_middle, here // _HALF, 2 * ((here + _HALF) // _FINE))
+    middle += np.where(from_corner & along, np.sign(way), 0)
     across = 1 - middle % 2  # to the centres of the two pixels beside
     one, other = (
         masks.labels_at(runs, (middle + step * across - 1) // 2).astype(np.int64)

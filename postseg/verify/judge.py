@@ -25,9 +25,9 @@ an enlarged image):
   were made for. Drawn on the masks, of which labels are an enlarged image, a polygon has just the
   cell's own pixels, not those of its holes: the IoU is 1. What it is beside, see `exact`: its
   vertices lie on edges of mask pixels, and cells that meet have the same edges there, so that no
-  gap and no overlap is between them. Of labels that were cropped, what lies within is judged so;
-  where polygons are in coordinates of others that do not tell what the labels were cut from, they
-  are to be a coverage, and are judged as above otherwise.
+  gap and no overlap is between them. Of labels that were cropped, what lies within is judged so.
+  Where polygons are in coordinates of others that do not tell what the labels were cut from, the
+  masks are not known: they may be off by twice as much as contours, and are to be a coverage.
 - A table by postseg (with ``uns["postseg"]``) has in ``obsm["spatial"]`` the centroids of the
   labels' pixels in ``"global"``, which no outline moves: 0.5 is allowed. Nothing defines what that
   of other tables is: the centroid of a nucleus, perhaps, in micrometres. So it may be in any system
@@ -42,6 +42,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from postseg._support.words import quoted
 from postseg.verify import causes
@@ -89,12 +90,16 @@ def limits(
     index = pd.Index(cells.own.label, name="id")
     edges_per_pixel = cells.edges / cells.filled.areas()
     iou = np.maximum(MIN_IOU, 1 - edges_per_pixel * f)
+    if coverage:
+        iou = 1 - 2 * edges_per_pixel * f
     iou = np.maximum(0, iou - edges_per_pixel * grid.rounding)
     overlap = cells.enclosed + cells.crossings * f * f / 2 + cells.edges / 2
     if exact:
         iou, overlap = np.ones(iou.size), np.zeros(iou.size)
-    offset = max(MAX_OFFSET, f / 4) + grid.rounding
-    shifts = [causes.max_shift(r, grid) for r in compared.values() if causes.are_shifted(r, grid)]
+    offset = max(MAX_OFFSET, f / 2 if coverage else f / 4) + grid.rounding
+    # a few of the simplified ones may all be off to one side, with just the pixels that they should
+    judged = [r for r in compared.values() if not coverage or (exact and _fits(r).mean() < 0.5)]
+    shifts = [causes.max_shift(r, grid) for r in judged if causes.are_shifted(r, grid)]
     offset = min([offset, *shifts])
     return Limits(
         grid,
@@ -108,6 +113,11 @@ def limits(
     )
 
 
+def _fits(compared: pd.DataFrame) -> pd.Series:
+    """Which polygons have just the pixels of their label: these are in place."""
+    return (compared["iou"] == 1) & ~compared["off_edges"]
+
+
 def gather(
     cells: LabelCells,
     polygons: Polygons,
@@ -115,13 +125,13 @@ def gather(
     compared: Compared,
     points: pd.DataFrame | None,
     allowed: Limits,
-    edges: pd.DataFrame | None = None,
+    torn: NDArray[np.int64],
 ) -> pd.DataFrame:
     """One row per id, as `Verification.cells`, without ``problem`` and with some counts more.
 
     `rows` are those of the table, with the columns ``region`` and ``id``; `points` where they lie,
-    from `compare.compare_points`, where that is known; `edges` what `exact.look` found, of outlines
-    that are more than contours. Where coordinate systems disagree, a cell is taken where it is
+    from `compare.compare_points`, where that is known; `torn` the cells that
+    `exact.look` found to be so. Where coordinate systems disagree, a cell is taken where it is
     furthest off.
     """
     known = [cells.own.label, polygons.id] + ([] if rows is None else [rows["id"].to_numpy()])
@@ -139,8 +149,6 @@ def gather(
         per_region = pd.crosstab(rows["id"], rows["region"]).reindex(index, fill_value=0)
         in_table = (per_region.min(axis=1) > 0).astype("boolean")
         n_rows = per_region.max(axis=1)
-    known_edges = pd.DataFrame(columns=["off_edges", "torn"]) if edges is None else edges
-    of_edges = known_edges.reindex(index).eq(True)
     offset = pd.Series(dtype=float) if points is None else points["offset"]
     return pd.DataFrame(
         {
@@ -154,7 +162,8 @@ def gather(
             "overlap": worst["overlap"].fillna(0).astype(np.int64),
             "lies_on": worst["lies_on"].fillna(0).astype(np.int64),
             "beyond": worst["beyond"].eq(True),
-            **of_edges,
+            "off_edges": worst["off_edges"].eq(True),
+            "torn": np.isin(ids, torn),
             "n_polygons": pd.Series(polygons.id).value_counts().reindex(index, fill_value=0),
             "n_rows": n_rows,
             "table_offset": offset.groupby(level=0).max().reindex(index),
@@ -167,7 +176,7 @@ def gather(
 def find_problems(per_cell: pd.DataFrame, allowed: Limits) -> pd.DataFrame:
     """Tell which cells have which problem: bool, one column per kind."""
     misplaced = per_cell["centroid_offset"] > allowed.offset
-    misplaced &= ~_covers_its_label(per_cell, per_cell["off_edges"], allowed)
+    misplaced &= ~_fits(per_cell) | allowed.shifted
     known = per_cell["in_labels"] & per_cell["in_shapes"]
     beyond = known & per_cell["beyond"] & ~misplaced
     thin = per_cell["iou"] < allowed.iou.reindex(per_cell.index)
@@ -190,14 +199,6 @@ def find_problems(per_cell: pd.DataFrame, allowed: Limits) -> pd.DataFrame:
             apart: known & (shared | per_cell["torn"]),
         }
     )
-
-
-def _covers_its_label(compared: pd.DataFrame, off_edges: pd.Series, allowed: Limits) -> pd.Series:
-    """Which polygons have just the pixels of their label: these are in place.
-
-    However their centroid is weighted, but unless all are shifted by a part of a pixel.
-    """
-    return (compared["iou"] == 1) & ~(off_edges if allowed.exact else allowed.shifted)
 
 
 def describe(problems: pd.DataFrame, lies_on: pd.Series) -> pd.Series:
@@ -228,8 +229,7 @@ def find_causes(
     for names, result in compared.items():
         misplaced = ~(result["centroid_offset"] <= allowed.offset)
         if allowed.exact:
-            off_edges = per_cell["off_edges"].reindex(result.index)
-            misplaced &= ~_covers_its_label(result, off_edges, allowed)
+            misplaced &= ~_fits(result)
         most = misplaced.mean() > 0.5
         # mirrors first: in an even tissue they make it look as if ids were swapped
         texts = causes.of_mirrors(result) if most else []

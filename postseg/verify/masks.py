@@ -18,7 +18,6 @@ from postseg.raster.nearest import Shape, first_showing, shown
 from postseg.raster.runs import Runs
 from postseg.verify import footprints
 
-_FAR = 1 << 29  # pixels; what lies beyond is cut there, so that it fits int32
 _SAME = 1e-6  # of entries of a map that are the same, and of pixels that are whole
 
 
@@ -57,18 +56,20 @@ class Masks(NamedTuple):
         to_pixels: Matrix,
         low: NDArray[np.int64],
         high: NDArray[np.int64],
+        shape: Shape,
     ) -> Grouped:
         """As `footprints.of_polygons`, but a pixel of the labels is what its mask pixel is.
 
-        That is what labels are: the mask pixels whose centres lie in a polygon, enlarged.
+        That is what labels are, of so many rows and columns: the mask pixels whose centres lie in a
+        polygon, enlarged. A polygon that reaches into a mask pixel may have all of its rows.
         """
         (n, _), (m, _), (first, _) = self.shape, self.image, self.first
         rows = shown(low + first, n, m), shown(high - 1 + first, n, m) + 1
         rows = rows[0], np.maximum(*rows)
         drawn = footprints.of_polygons(ids, geometry, self.of_labels @ to_pixels, *rows)
         owner, row = drawn.owner, drawn.row.astype(np.int64)
-        top = np.maximum(self._first_showing(row, 0), low[owner])
-        height = np.maximum(0, np.minimum(self._first_showing(row + 1, 0), high[owner]) - top)
+        top, bottom = (self._first_showing(part, 0).clip(0, shape[0]) for part in (row, row + 1))
+        height = bottom - top
         # all runs that an owner has in a row, as often as it is shown
         begin = np.flatnonzero(np.diff(owner, prepend=-1) | np.diff(row, prepend=0))
         n_runs = np.diff(begin, append=row.size)
@@ -76,20 +77,24 @@ class Masks(NamedTuple):
         within = np.arange(total.sum()) - np.repeat(np.cumsum(total) - total, total)
         line, which = np.divmod(within, np.repeat(n_runs, total))
         run = np.repeat(begin, total) + which
-        start, stop = (self._first_showing(part, 1)[run] for part in (drawn.start, drawn.stop))
-        n_of_owner = np.bincount(owner[run], minlength=drawn.label.size)
+        start, stop = (
+            self._first_showing(part, 1).clip(0, shape[1])[run]
+            for part in (drawn.start, drawn.stop)
+        )
+        some = start < stop
+        n_of_owner = np.bincount(owner[run[some]], minlength=drawn.label.size)
         return Grouped(
             np.concatenate(([0], np.cumsum(n_of_owner))),
-            (np.repeat(top[begin], total) + line).astype(np.int32),
-            start.astype(np.int32),
-            stop.astype(np.int32),
+            (np.repeat(top[begin], total) + line)[some].astype(np.int32),
+            start[some].astype(np.int32),
+            stop[some].astype(np.int32),
             drawn.label,
         )
 
     def _first_showing(self, pixels: NDArray[Any], axis: int) -> NDArray[np.int64]:
         """The first pixels of the labels that show these of the masks."""
         n, m, first = self.shape[axis], self.image[axis], self.first[axis]
-        return (first_showing(pixels.astype(np.int64), n, m) - first).clip(-_FAR, _FAR)
+        return first_showing(pixels.astype(np.int64), n, m) - first
 
     def labels_at(self, runs: Runs, pixels: NDArray[np.int64]) -> NDArray[np.int64]:
         """The label of each mask pixel, given as column and row; 0 of none and off the labels."""

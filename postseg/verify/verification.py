@@ -155,7 +155,7 @@ class Verification:
         if self.summary["exact"]:
             demand = "each is to have just its label's pixels, without a gap between neighbours"
         else:
-            demand = "compared as contours, for nothing tells where the labels were cut from"
+            demand = "compared roughly, for nothing tells where the labels were cut from"
         return [f"Outlines: {outline}; {demand}."]
 
     def _offsets(self) -> list[str]:
@@ -242,13 +242,15 @@ def verify_elements(
     coverage = shapes is not None and outline in exact.EXACT
     masks = find_masks(told, cells.runs.shape, to_pixels) if coverage and told else None
     compared = compare.compare_systems(cells, polygons, maps, masks)
-    edges = None
+    torn = np.empty(0, np.int64)
     if coverage:
-        edges = exact.look(polygons, str(outline), cells.runs, masks, to_pixels)
+        off_edges, torn = exact.look(polygons, str(outline), cells.runs, masks, to_pixels)
+        for result in compared.values():
+            result["off_edges"] = np.isin(result.index, off_edges)
     grid = _grid(cells, polygons, to_pixels, masks, told, coverage)
     allowed = judge.limits(cells, grid, compared, coverage, masks is not None)
     system, placed = _place_rows(table, rows, cells, labels, maps, allowed.table_offset)
-    per_cell = judge.gather(cells, polygons, rows, compared, placed, allowed, edges)
+    per_cell = judge.gather(cells, polygons, rows, compared, placed, allowed, torn)
     problems = judge.find_problems(per_cell, allowed)
     reasons = judge.find_causes(per_cell, problems, allowed, compared, placed)
     if shapes is None:
