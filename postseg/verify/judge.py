@@ -97,7 +97,7 @@ def limits(
     if exact:
         iou, overlap = np.ones(iou.size), np.zeros(iou.size)
     offset = max(MAX_OFFSET, f / 2 if coverage else f / 4) + grid.rounding
-    # a few of the simplified ones may all be off to one side, with just the pixels that they should
+    # simplified ones may all be off to one side, where they are few, and have just their pixels
     judged = [r for r in compared.values() if not coverage or (exact and _fits(r).mean() < 0.5)]
     shifts = [causes.max_shift(r, grid) for r in judged if causes.are_shifted(r, grid)]
     offset = min([offset, *shifts])

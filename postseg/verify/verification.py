@@ -171,8 +171,10 @@ class Verification:
             )
             median = "({}, {})".format(*(_format(part, 2) for part in row["median_offset"]))
             lines.append(f"{name:<23.22}{row['compared']:>8,}{numbers}{median:>21}")
-        limit = self.summary["max_offset"]
-        return [*lines, f"Offsets in pixels of the labels; up to {limit:.3g} is right."]
+        text = "Offsets in pixels of the labels"
+        if not self.summary["exact"]:  # else it is by their pixels that polygons are in place
+            text += f"; up to {self.summary['max_offset']:.3g} is right"
+        return [*lines, f"{text}."]
 
 
 def _format(number: float | None, digits: int) -> str:

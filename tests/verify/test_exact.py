@@ -70,12 +70,9 @@ PLACES = {
 
 def made(kind, masks=MASKS, enlarge=True, factor=4, **place):
     """Labels, shapes and table of which the table tells how the outlines were drawn."""
-    post = processed(masks, factor, **place)
+    post = processed(masks, factor, outline=kind, **place)
     post.process_labels(enlarge=enlarge)
-    scale = post._placement().scale
-    _, geometry, _ = outline_polygons(encode(masks), scale, outline=kind, mirrored=True)
-    post.table.uns["postseg"]["outline"] = kind
-    return post.labels_model, other(post.shapes_model, geometry), post.table
+    return post.labels_model, post.shapes_model, post.table
 
 
 @pytest.fixture(scope="module", params=KINDS)
