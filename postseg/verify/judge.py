@@ -23,9 +23,10 @@ an enlarged image):
   another cell at a corner.
 - Of outlines that a table by postseg says are "pixels" or "simplified" all is demanded that they
   were made for. Drawn on the masks, of which labels are an enlarged image, a polygon has just the
-  cell's own pixels, not those of its holes: the IoU is 1. What it is beside, see `exact`: its
-  vertices lie on edges of mask pixels, and cells that meet have the same edges there, so that no
-  gap and no overlap is between them. Of labels that were cropped, what lies within is judged so.
+  cell's own pixels, not those of its holes: the IoU is 1, and wherever its centroid is, it is in
+  place. What it is beside, see `exact`: it lies on edges of mask pixels, or its vertices on lines
+  across their middles, and cells that meet have the same edges there, so that no gap and no overlap
+  is between them. Of labels that were cropped, what lies within is judged so.
   Where polygons are in coordinates of others that do not tell what the labels were cut from, the
   masks are not known: they may be off by twice as much as contours, and are to be a coverage.
 - A table by postseg (with ``uns["postseg"]``) has in ``obsm["spatial"]`` the centroids of the
