@@ -178,7 +178,9 @@ def compare(
     beyond = np.any((lowest < -_BEYOND) | (highest > size + _BEYOND), axis=1)
     touching = np.all((highest > 0) & (lowest < size), axis=1)
     low, high = (part[:, 1].astype(np.int64) for part in (np.floor(lowest), np.ceil(highest)))
-    window, cropped = _windows(cells, ids, low, high, beyond & touching)
+    # simplified outlines reach up to half a mask pixel beyond the cell's
+    margin = 0 if masks is None else int(np.ceil(masks.sides[0]))
+    window, cropped = _windows(cells, ids, low, high, beyond & touching, margin)
     drawing = *polygons[:2], to_pixels, *window
     if masks is None:
         drawn = footprints.of_polygons(*drawing)
@@ -293,8 +295,11 @@ def _windows(
     low: NDArray[np.int64],
     high: NDArray[np.int64],
     beyond: NDArray[np.bool_],
+    margin: int,
 ) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]:
     """Rows to draw: of polygons out of all proportion, those at their label only.
+
+    That is as far off it as it is high, and `margin` more.
 
     Otherwise micrometres taken for pixels could make more runs than memory holds. Of polygons that
     reach beyond the image, it is all rows in it; and tell of which that is so.
@@ -303,7 +308,7 @@ def _windows(
     tallest = int((bottom - top).max(initial=1))
     known = np.isin(ids, cells.own.label)
     place = np.searchsorted(cells.own.label, ids[known])
-    height = (bottom - top)[place]
+    height = (bottom - top)[place] + margin
     inside = low.clip(0, cells.runs.shape[0]), high.clip(0, cells.runs.shape[0])
     first, last = inside[0].copy(), np.minimum(inside[1], inside[0] + 3 * tallest)
     first[known] = np.maximum(low[known], top[place] - height)
