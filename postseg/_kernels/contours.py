@@ -18,7 +18,7 @@ walk crosses over to the other pixel: regions are 8-connected (`fully_connected=
 import numpy as np
 
 from postseg._kernels import compiled, kernel
-from postseg._kernels.runs import first_stopping_after
+from postseg._kernels.search import first_stopping_after
 
 LEFT, RIGHT = 0, 1
 
@@ -56,7 +56,7 @@ def _follow(run, side, row, start, stop, top, rows):
 
 
 @compiled
-def _row_starts(k, offsets, row, rows):
+def row_starts(k, offsets, row, rows):
     """First run of each row of region k, with an empty row before and after: see `_follow`."""
     begin, end = offsets[k], offsets[k + 1]
     rows[0] = begin
@@ -70,7 +70,7 @@ def _row_starts(k, offsets, row, rows):
 
 
 @compiled
-def _tallest(first, last, offsets, row):
+def tallest(first, last, offsets, row):
     height = 0
     for k in range(first, last):
         height = max(height, row[offsets[k + 1] - 1] - row[offsets[k]] + 1)
@@ -80,9 +80,9 @@ def _tallest(first, last, offsets, row):
 @kernel
 def outline_lengths(first, last, offsets, row, start, stop, length):
     """Fill ``first:last`` of `length` (n,) int64: pixel edges on each region's outer outline."""
-    rows = np.empty(_tallest(first, last, offsets, row) + 3, np.int64)
+    rows = np.empty(tallest(first, last, offsets, row) + 3, np.int64)
     for k in range(first, last):
-        _row_starts(k, offsets, row, rows)
+        row_starts(k, offsets, row, rows)
         top = row[offsets[k]]
         end = offsets[k + 1] - 1
         run, side, n = end, RIGHT, 0
@@ -102,9 +102,9 @@ def trace(first, last, offsets, row, start, stop, bounds, x_scale, y_scale, y_sh
     the region's last pixel, where ``skimage.measure.find_contours`` begins: unscaled, the two
     give the same array.
     """
-    rows = np.empty(_tallest(first, last, offsets, row) + 3, np.int64)
+    rows = np.empty(tallest(first, last, offsets, row) + 3, np.int64)
     for k in range(first, last):
-        _row_starts(k, offsets, row, rows)
+        row_starts(k, offsets, row, rows)
         top = row[offsets[k]]
         end = offsets[k + 1] - 1
         run, side, n = end, RIGHT, bounds[k]

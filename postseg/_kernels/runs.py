@@ -13,6 +13,8 @@ Two runs in successive rows touch (8-connectivity) when ``a.start <= b.stop`` an
 import numpy as np
 
 from postseg._kernels import compiled, kernel
+from postseg._kernels.junctions import joined_at
+from postseg._kernels.search import first_stopping_after
 
 
 @kernel
@@ -70,8 +72,8 @@ def components(row, start, stop, label):
 
 
 @compiled
-def connect(row, start, stop, label):
-    """`components`, for kernels."""
+def connect(row, start, stop, label, junctions=None):
+    """`components`, for kernels; with `junctions`, runs touch by edges and at saddles of theirs."""
     n_runs = row.size
     parent = np.empty(n_runs, np.int32)
     for i in range(n_runs):
@@ -86,7 +88,11 @@ def connect(row, start, stop, label):
             above += 1
         j = above
         while j < row_begin and start[j] <= stop[i]:
-            if label[j] == label[i]:
+            touch = label[j] == label[i]
+            if junctions is not None and touch and (start[j] == stop[i] or stop[j] == start[i]):
+                corner = max(start[i], start[j])
+                touch = joined_at(junctions, row[i], corner) == label[i]
+            if touch:
                 a = root_of(parent, i)
                 b = root_of(parent, j)
                 if a < b:
@@ -137,21 +143,6 @@ def paint(first, last, row, start, stop, value, top, left, out):
             end = min(stop[i] - left, width)
             if begin < end:
                 out[row[i] - top, begin:end] = value[i]
-
-
-@compiled
-def first_stopping_after(stop, low, high, column):
-    """Index of the first run of ``low:high`` whose stop exceeds `column`, or `high`.
-
-    Or the first whose row exceeds a row.
-    """
-    while low < high:
-        middle = (low + high) // 2
-        if stop[middle] > column:
-            high = middle
-        else:
-            low = middle + 1
-    return low
 
 
 @kernel

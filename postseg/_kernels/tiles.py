@@ -7,7 +7,8 @@ the runs ``offsets[k]:offsets[k + 1]``. Nothing here knows what a tile or a cell
 import numpy as np
 
 from postseg._kernels import compiled, kernel
-from postseg._kernels.runs import connect, first_stopping_after, root_of
+from postseg._kernels.runs import connect, root_of
+from postseg._kernels.search import first_stopping_after
 
 KEPT, TRIMMED, BEATEN = 0, 1, 2  # what `place` makes of a shape
 

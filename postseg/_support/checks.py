@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -90,7 +90,7 @@ def check_outline(outline: Any) -> Outline:
     if not (isinstance(outline, str) and outline in OUTLINES):
         *others, last = (repr(kind) for kind in OUTLINES)
         raise ValueError(f"outline is {outline!r:.60}; give {', '.join(others)} or {last}.")
-    return cast(Outline, outline)
+    return outline
 
 
 def check_pixel_size(size: Any) -> float | None:

@@ -124,6 +124,19 @@ def spread(
     return in_threads(task, list(itertools.pairwise(ends)), text, threads)
 
 
+def in_batches(
+    task: Callable[[int, int], T], work: NDArray[np.int64], batch: int, text: str = "Working"
+) -> list[T]:
+    """Call ``task(first, last)`` for ranges of items of about `batch` work each.
+
+    As `spread`, but so that what a task makes on its way is never large: while one batch is
+    worked on, the others' results are all that is held.
+    """
+    shares = work[0] + np.linspace(0, work[-1] - work[0], 2 + int(work[-1] - work[0]) // batch)
+    ends = np.unique(np.searchsorted(work, shares)).tolist()
+    return in_threads(task, list(itertools.pairwise(ends)), text)
+
+
 def in_threads(
     task: Callable[[int, int], T],
     ranges: Sequence[tuple[int, int]],

@@ -5,50 +5,22 @@ The only place where (row, column) becomes (x, y).
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from postseg._kernels import contours
+from postseg._kernels.rings import Frame
 from postseg._support.checks import Outline, check_factor, check_outline
-from postseg._support.threads import in_threads, spread
+from postseg.geometry.contours import contours_of
+from postseg.geometry.coverage import coverage_of
 from postseg.geometry.placement import Placement, heights
-from postseg.raster.grouped import Grouped
 from postseg.raster.images import encode
 from postseg.raster.label_image import as_label_image
-from postseg.raster.runs import Runs, components
-
-_BATCH = 1 << 20  # vertices to trace and build at a time: 16 MB
-
-
-class _Rings(NamedTuple):
-    """Outlines still to be traced: one region per label, and where each ring will begin."""
-
-    regions: Grouped
-    offsets: NDArray[np.int64]
-    x_scale: float
-    y_scale: float
-    shift: float
-
-    def trace(self, first: int, last: int) -> NDArray[np.float64]:
-        """Vertices of the rings ``first:last``."""
-        regions, bounds = self.regions, self.offsets[first : last + 1] - self.offsets[first]
-        coords = np.empty((bounds[-1], 2))
-        contours.trace(
-            0,
-            last - first,
-            regions.offsets[first : last + 1],
-            *(regions.row, regions.start, regions.stop),
-            bounds,
-            *(self.x_scale, self.y_scale, self.shift),
-            coords,
-        )
-        return coords
+from postseg.raster.runs import Runs
 
 
 def outline_polygons(
@@ -58,83 +30,28 @@ def outline_polygons(
     outline: Outline = "contour",
     mirrored: bool = False,
 ) -> tuple[NDArray[np.int64], NDArray[np.object_], float]:
-    """Outline every label by the marching-squares contour of its region at level 0.5.
-
-    The rings are those of ``find_contours(np.pad(region, 1), 0.5, fully_connected="high")``:
-    outer outlines, without holes, closed at the image border too. Where a label has several
-    parts, the one with the longest outline (in pixel edges; the first of equals) stands for it.
+    """Outline every label, see `masks_to_polygons`.
 
     Vertices are (x, y) = (column, row), pixel centres at integers, times `scale`, which is of
-    (rows, columns). `mirrored` makes of y what `mirror_y0` and `shift_to_y0` would: it points up,
-    from 0.
+    (rows, columns). `mirrored` makes of y what `mirror_y0` would, and shifts it by the lowest row
+    with a cell: it points up, from 0.
 
     Returns
     -------
     labels : (n,) int64 array
         Label values, ascending.
-    polygons : (n,) object array
-        One for each.
+    geometry : (n,) object array
+        A polygon for each or, but for contours, a multipolygon.
     shift : float
         What was added to y after mirroring.
-
-    Notes
-    -----
-    Batch by batch, so that the vertices of a slide need not all be held twice, and so that one
-    batch is traced while another is built.
     """
-    rings = _measure_rings(runs, scale, mirrored)
-
-    def build(first: int, last: int) -> NDArray[np.object_]:
-        bounds = rings.offsets[first : last + 1] - rings.offsets[first]
-        one_ring_each = np.arange(last - first + 1)
-        return shapely.from_ragged_array(
-            shapely.GeometryType.POLYGON, rings.trace(first, last), (bounds, one_ring_each)
-        )
-
-    n_batches = 1 + int(rings.offsets[-1]) // _BATCH
-    shares = np.linspace(0, rings.offsets[-1], n_batches + 1)
-    ends = np.unique(np.searchsorted(rings.offsets, shares)).tolist()
-    batches = in_threads(build, list(itertools.pairwise(ends)), "Outlining")
-    geometry = np.concatenate([np.empty(0, dtype=object), *batches])
-    return rings.regions.label, geometry, rings.shift
-
-
-def outline_rings(regions: Grouped) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Outline connected regions as `outline_polygons` does; they may share pixels.
-
-    Returns
-    -------
-    offsets : (n + 1,) int64 array
-        Ring k, which is closed, has the vertices ``offsets[k]:offsets[k + 1]``.
-    vertices : (n_vertices, 2) array
-        As (x, y), pixel centres at integers.
-    """
-    offsets = np.concatenate(([0], np.cumsum(_outline_lengths(regions) + 1)))
-    return offsets, _Rings(regions, offsets, 1.0, 1.0, 0.0).trace(0, regions.label.size)
-
-
-def _outline_lengths(regions: Grouped) -> NDArray[np.int64]:
-    length = np.empty(regions.label.size, np.int64)
-
-    def measure_range(first: int, last: int) -> None:
-        contours.outline_lengths(first, last, *regions[:4], length)
-
-    spread(measure_range, regions.offsets, "Measuring outlines")
-    return length
-
-
-def _measure_rings(runs: Runs, scale: tuple[float, float], mirrored: bool) -> _Rings:
     down, across = map(float, scale)
-    regions = components(runs).regions
-    length = _outline_lengths(regions)
-    order = np.lexsort((-length, regions.label))
-    _, position = np.unique(regions.label[order], return_index=True)
-    chosen = order[position]
-    if not np.array_equal(chosen, np.arange(length.size)):
-        regions = regions.take(chosen)
-    offsets = np.concatenate(([0], np.cumsum(length[chosen] + 1)))
-    shift = mirror_shift(int(regions.row.max(initial=0)), down) if mirrored else 0.0
-    return _Rings(regions, offsets, across, -down if mirrored else down, shift)
+    frame = Frame(across, down, 0.0)
+    if mirrored:
+        frame = Frame(across, -down, mirror_shift(runs.last_row, down))
+    if outline == "contour":
+        return *contours_of(runs, frame), frame.y_shift
+    return *coverage_of(runs, frame, simplify=outline == "simplified"), frame.y_shift
 
 
 def masks_to_polygons(

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from postseg.geometry.outlines import outline_rings
+from postseg.geometry.contours import outline_rings
 from postseg.raster.grouped import Grouped
 from postseg.raster.runs import Runs
 from postseg.show.paint import Pixels
