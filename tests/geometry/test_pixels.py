@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import shapely
 from drawing import draw, square_as_runs
-from geometry.agreement import as_array, assert_lossless, assert_outlined, assert_pixels
+from geometry.agreement import as_array, assert_outlined, assert_pixels
 from geometry.patterns import all_saddles, draw_pattern
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -190,7 +190,7 @@ def test_without_background_the_cells_fill_the_image(seed):
     [
         lambda polygons: [shapely.Polygon(polygons[0].exterior), *polygons[1:]],
         lambda polygons: [*polygons[:2], polygons[2].geoms[0]],
-        lambda polygons: [polygons[0], polygons[1].simplify(0), polygons[2]],
+        lambda polygons: [polygons[0].simplify(0), *polygons[1:]],
         lambda polygons: [polygons[1], polygons[0], polygons[2]],
         lambda polygons: [polygons[0].buffer(0.1), *polygons[1:]],
         lambda polygons: masks_to_polygons(draw("1112 1.12 1115 55.5")),
@@ -203,9 +203,3 @@ def test_what_is_wrong_is_seen(spoil):
     assert_pixels(masks, polygons)
     with pytest.raises(AssertionError):
         assert_pixels(masks, spoil(polygons))
-
-
-def test_contours_do_not_share_their_edges():
-    masks = draw("1122 1122 1133")
-    with pytest.raises(AssertionError):
-        assert_lossless(masks, masks_to_polygons(masks))
