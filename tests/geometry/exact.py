@@ -56,6 +56,14 @@ def numbered(masks):
     return labels[1:].tolist(), position[1:].reshape(masks.shape)
 
 
+def find_pixels(image):
+    """Rows and columns of the pixels of each label, by its position."""
+    order = np.argsort(image, axis=None, kind="stable")
+    first = np.searchsorted(image.ravel()[order], np.arange(1, image.max(initial=0) + 1))
+    pixels = np.column_stack(np.unravel_index(order, image.shape))
+    return dict(enumerate(np.split(pixels, first)[1:], start=1))
+
+
 def find_junctions(image, join):
     """Look at every two by two pixels; `join` tells whether saddles are joined."""
     height, width = image.shape
@@ -145,9 +153,9 @@ class Region(NamedTuple):
     holes: list
 
 
-def find_regions(image, number, junctions, split):
+def find_regions(pixels, number, junctions, split):
     """The parts of a label in raster order, with their rings."""
-    pixels = {tuple(pixel) for pixel in np.argwhere(image == number).tolist()}
+    pixels = {tuple(pixel) for pixel in pixels.tolist()}
     crossed = {corner for corner, winner in junctions.joined.items() if winner == number}
     part = find_parts(pixels, crossed)
     rings = defaultdict(list)
@@ -179,7 +187,7 @@ def as_polygon(regions, vertices_of):
 def pixel_polygons(masks):
     """The outline "pixels" of every label, ascending: corners, and nodes on straight stretches."""
     labels, image = numbered(masks)
-    junctions = find_junctions(image, join=False)
+    junctions, pixels = find_junctions(image, join=False), find_pixels(image)
 
     def vertices(ring):
         corners = ring.corners
@@ -190,7 +198,7 @@ def pixel_polygons(masks):
                 yield y, x
 
     return {
-        label: as_polygon(find_regions(image, number, junctions, split=True), vertices)
+        label: as_polygon(find_regions(pixels[number], number, junctions, split=True), vertices)
         for number, label in enumerate(labels, start=1)
     }
 
@@ -279,7 +287,7 @@ class Simplified(NamedTuple):
     holes: list
 
 
-def simplify_label(image, number, junctions, from_corner=False):
+def simplify_label(pixels, number, junctions, from_corner=False):
     """The parts of a label, each ring a list of arcs with their best chords."""
 
     def arcs(ring):
@@ -287,7 +295,7 @@ def simplify_label(image, number, junctions, from_corner=False):
 
     return [
         Simplified(arcs(region.exterior), [arcs(hole) for hole in region.holes])
-        for region in find_regions(image, number, junctions, split=False)
+        for region in find_regions(pixels, number, junctions, split=False)
     ]
 
 
@@ -308,9 +316,9 @@ def best_polygon(parts):
 def simplified_polygons(masks, from_corner=False):
     """The outline "simplified" of every label, one of the best where several are as good."""
     labels, image = numbered(masks)
-    junctions = find_junctions(image, join=True)
+    junctions, pixels = find_junctions(image, join=True), find_pixels(image)
     return {
-        label: best_polygon(simplify_label(image, number, junctions, from_corner))
+        label: best_polygon(simplify_label(pixels[number], number, junctions, from_corner))
         for number, label in enumerate(labels, start=1)
     }
 

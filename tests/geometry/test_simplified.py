@@ -293,9 +293,9 @@ def test_the_oracle_needs_no_rule_against_turning_back():
     """It is a shortcut: chords that turn back cross no gates in order."""
     for seed in range(30):
         labels, image = exact.numbered(draw_pattern(seed, 12))
-        junctions = exact.find_junctions(image, join=True)
+        junctions, pixels = exact.find_junctions(image, join=True), exact.find_pixels(image)
         for number in range(1, len(labels) + 1):
-            for part in exact.simplify_label(image, number, junctions):
+            for part in exact.simplify_label(pixels[number], number, junctions):
                 for arc in part.exterior:
                     assert exact.simplify(arc.candidates, arc.backwards, prune=False) == arc
 
@@ -304,7 +304,7 @@ def test_the_best_chords_by_trying_all():
     """Of a ring of eight pixels, by every choice of candidates."""
     _, image = exact.numbered(draw("..... .11.. .111. ..11. ....."))
     junctions = exact.find_junctions(image, join=True)
-    (part,) = exact.simplify_label(image, 1, junctions)
+    (part,) = exact.simplify_label(exact.find_pixels(image)[1], 1, junctions)
     (arc,) = part.exterior
     points, found = np.array(arc.candidates), []
     inner = range(1, len(points) - 1)
