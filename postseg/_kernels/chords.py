@@ -1,195 +1,349 @@
 """Simplify borders: few chords through the narrow band around the edges of pixels.
 
-A ring is a closed walk over lattice points. It is cut into *arcs* at its nodes, see `junctions`.
-Of an arc the middles of its edges, and the nodes at its ends, are *candidates*: chords lead from
-one to another. Each edge has a *gate*, the unit segment that crosses it at right angles in its
-middle, and a chord passes each edge that it skips through the edge's gate.
+A ring is a closed walk over lattice points, given by its *vertices*: where it turns, and the nodes
+on its way, see `junctions`. It is cut into *arcs* at its nodes. *Candidates* for the ends of chords
+are the middles of the first and of the last edge of each straight stretch of an arc, and the nodes
+at its ends. Each edge has a *gate*, the unit segment that crosses it at right angles in its middle,
+and a chord passes each edge that it skips through the edge's gate.
 
 Why nothing can cross: the unit squares around the lattice points tile the plane, and gates are
-their sides. A chord enters and leaves squares by gates only, in the order of the arc, and vertices
-lie on gates; so an arc has one straight piece in the square of each of its lattice points, and
-arcs that have no lattice point in common share no square. All arcs at a node begin in the middle
-of its square and leave by different sides. At a joined saddle the two passes stay on either side
-of the diagonal that is joined. The centres of pixels are the corners of squares, which nothing
-reaches: a gate is used up to 0.49 from its middle. So each pixel is still within its own ring.
+their sides. A chord enters and leaves squares by gates only, in the order of the arc, and ends lie
+on gates; so an arc has one straight piece in the square of each of its lattice points, and arcs
+that have no lattice point in common share no square. All arcs at a node begin in the middle of its
+square and leave by different sides. At a joined saddle the two passes stay on either side of the
+diagonal that is joined. The centres of pixels are the corners of squares, which nothing reaches: a
+gate is used up to 0.49 from its middle. So each pixel is still within its own ring.
 
-Whoever lies beside an arc simplifies it alike: all go through it in one direction, and coordinates
-are whole numbers, in halves of a pixel.
+The gates within a stretch are passed with those at its ends, between which a chord is straight.
+
+Whoever lies beside an arc simplifies it alike: all go through it in one direction, and what they
+reckon with are whole numbers.
 """
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from postseg._kernels import compiled
 
-_REACH = 1024  # edges that a chord may pass
-_UNIT, _GATE = 50, 49  # of half a pixel, and of the usable half of a gate: hundredths of a pixel
+EIGHTHS = 8  # of a pixel: the unit of vertices
+_HALF = EIGHTHS // 2  # of a candidate's coordinates, which are in halves of a pixel
+_MOST = 3  # eighths that an end of chords may lie off the middle of its gate
+_REACH = 1024  # candidates that a chord may pass
 _MANY = 2**31 - 1
-# rows of the work table: of each candidate x, y, the direction of its gate, sums up to it over
-# x, y, xx, xy, yy, chords that lead there at least, and the candidate before
-_X, _Y, _GX, _GY, _SX, _SY, _SXX, _SXY, _SYY, _COUNT, _BACK = range(11)
-N_ROWS = 11
+_WIDE = 1e9
+# What of a gate is used, 0.49 to either side, in halves of a pixel. The rest is far more than what
+# floats lose and far less than what tells two chords between candidates apart.
+_USED = 0.98 + 2e-9
+# the same in units of a two-hundredth of a pixel, where eighths are whole numbers too
+_FINE, _USED_FINE = 25, 98
 
 
-@compiled
-def corners(n, points, at_node, halves):
-    """Write where the ring of `n` lattice points turns, and its nodes; returns how many.
+class Arc(NamedTuple):
+    """Room for the candidates of one arc, and for the chords between them: rows of a table.
 
-    `points` are (x, y), `halves` the same in halves of a pixel.
+    Attributes
+    ----------
+    x, y : int64
+        In halves of a pixel.
+    gx, gy : int64
+        Direction of the gate, to the left of the way with y upwards; 0 of a node.
+    edge : int64
+        Which edge of the arc it is the middle of, from 1.
+    sx, sy, sxx, sxy, syy : int64
+        Sums over the middles of all edges before, of x, y, xx, xy and yy from the first candidate.
+    area : int64
+        Twice the area that the arc up to it has with the first candidate, in eighths of a pixel
+        squared.
+    chords, before : int64
+        The fewest that lead to it, and the candidate that the last of them comes from.
+    reached : int64
+        Scratch.
+    off : float64
+        The sum of squared distances of middles to these chords.
     """
-    size = 0
-    before = n - 1
-    for i in range(n):
-        after = i + 1 if i + 1 < n else 0
-        turns = (
-            points[after, 0] - points[i, 0] != points[i, 0] - points[before, 0]
-            or points[after, 1] - points[i, 1] != points[i, 1] - points[before, 1]
-        )
-        if turns or at_node[i]:
-            halves[size, 0] = 2 * points[i, 0]
-            halves[size, 1] = 2 * points[i, 1]
-            size += 1
-        before = i
-    return size
+
+    x: NDArray[np.int64]
+    y: NDArray[np.int64]
+    gx: NDArray[np.int64]
+    gy: NDArray[np.int64]
+    edge: NDArray[np.int64]
+    sx: NDArray[np.int64]
+    sy: NDArray[np.int64]
+    sxx: NDArray[np.int64]
+    sxy: NDArray[np.int64]
+    syy: NDArray[np.int64]
+    area: NDArray[np.int64]
+    chords: NDArray[np.int64]
+    before: NDArray[np.int64]
+    reached: NDArray[np.int64]
+    off: NDArray[np.float64]
 
 
 @compiled
-def simplified(n, points, at_node, work, cost, halves):
-    """Write the vertices of the ring of `n` lattice points, simplified; returns how many.
+def new_arc(n_vertices):
+    """Room for the arcs of a ring of so many vertices."""
+    t = np.empty((14, 2 * n_vertices + 2), np.int64)
+    off = np.empty(2 * n_vertices + 2)
+    return Arc(
+        t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], off
+    )
 
-    `points` are (x, y), `halves` in halves of a pixel; `work` (N_ROWS, n + 2) int64 and `cost`
-    (n + 2,) float64 are written to.
+
+@compiled
+def simplify_ring(n, vertices, at_node, arc, out):
+    """Write the vertices of a simplified ring into `out` (2 n, 2), in eighths of a pixel.
+
+    The ring has `n` vertices, lattice points (x, y). Returns how many were written.
     """
     first = 0
     while first < n and not at_node[first]:
         first += 1
     if first == n:
-        return _closed(n, points, work, cost, halves)
+        return _closed(n, vertices, arc, out)
     size = 0
     begin = first
     while True:
-        n_edges = 1
-        while not at_node[(begin + n_edges) % n]:
-            n_edges += 1
-        size = _arc(begin, n_edges, n, points, work, cost, halves, size)
-        begin = (begin + n_edges) % n
+        n_stretches = 1
+        while not at_node[(begin + n_stretches) % n]:
+            n_stretches += 1
+        size += _open(begin, n_stretches, n, vertices, arc, out[size:])
+        begin = (begin + n_stretches) % n
         if begin == first:
             return size
 
 
 @compiled
-def _arc(begin, n_edges, n, points, work, cost, halves, size):
-    """Add the vertices of an arc that begins at the node `begin`, but for its last."""
-    end = (begin + n_edges) % n
+def _open(begin, n_stretches, n, vertices, arc, out):
+    """Write the vertices of an arc that begins at the node `begin`, but for its last."""
+    end = (begin + n_stretches) % n
     # one direction for whoever lies beside it: from the end that comes first in raster order,
-    # of a loop towards the neighbour of its node that does
+    # of a loop on one node towards the neighbour that does
     one, other = begin, end
     if begin == end:
         one, other = (begin + 1) % n, (end + n - 1) % n
-    ahead = points[one, 1] < points[other, 1] or (
-        points[one, 1] == points[other, 1] and points[one, 0] < points[other, 0]
-    )
-    start, step = (begin, 1) if ahead else (end, n - 1)
-    work[_X, 0], work[_Y, 0] = 2 * points[start, 0], 2 * points[start, 1]
-    last = _middles(start, step, n_edges, n, points, work, 1)
-    final = end if ahead else begin
-    work[_X, last], work[_Y, last] = 2 * points[final, 0], 2 * points[final, 1]
-    return _add_chords(last, ahead, work, cost, halves, size)
+    ahead = _comes_first(vertices, one, other)
+    start, finish, step = (begin, end, 1) if ahead else (end, begin, n - 1)
+    _enter_node(arc, 0, vertices, start)
+    last = _enter_stretches(arc, 1, start, step, n_stretches, n, vertices)
+    _enter_node(arc, last, vertices, finish)
+    return _add_chords(arc, last, ahead, out)
 
 
 @compiled
-def _closed(n, points, work, cost, halves):
+def _closed(n, vertices, arc, out):
     """Write the vertices of a ring without nodes.
 
     All go round it eastwards from its first lattice point in raster order, from the middle of the
     edge there.
     """
     start = 0
-    for i in range(n):
-        if points[i, 1] < points[start, 1] or (
-            points[i, 1] == points[start, 1] and points[i, 0] < points[start, 0]
-        ):
+    for i in range(1, n):
+        if _comes_first(vertices, i, start):
             start = i
-    ahead = points[(start + 1) % n, 0] > points[start, 0]
-    last = _middles(start, 1 if ahead else n - 1, n, n, points, work, 0)
-    work[_X, last], work[_Y, last] = work[_X, 0], work[_Y, 0]
-    return _add_chords(last, ahead, work, cost, halves, 0)
+    ahead = vertices[(start + 1) % n, 0] > vertices[start, 0]
+    last = _enter_stretches(arc, 0, start, 1 if ahead else n - 1, n, n, vertices)
+    arc.x[last], arc.y[last] = arc.x[0], arc.y[0]
+    arc.gx[last], arc.gy[last] = arc.gx[0], arc.gy[0]
+    return _add_chords(arc, last, ahead, out)
 
 
 @compiled
-def _middles(start, step, n_edges, n, points, work, at):
-    """Enter the middles of edges as candidates from `at` on; returns the next place."""
+def _comes_first(vertices, i, j):
+    """Whether vertex i comes before j in raster order."""
+    if vertices[i, 1] == vertices[j, 1]:
+        return vertices[i, 0] < vertices[j, 0]
+    return vertices[i, 1] < vertices[j, 1]
+
+
+@compiled
+def _enter_node(arc, at, vertices, i):
+    arc.x[at], arc.y[at] = 2 * vertices[i, 0], 2 * vertices[i, 1]
+    arc.gx[at], arc.gy[at] = 0, 0
+
+
+@compiled
+def _enter_stretches(arc, at, start, step, n_stretches, n, vertices):
+    """Enter the candidates on stretches from place `at` on; returns the next place.
+
+    With the sums of that place too, which is a candidate without an edge of its own.
+    """
+    x0, y0 = 2 * vertices[start, 0], 2 * vertices[start, 1]
+    if at == 0:  # the first candidate is the middle of the first edge
+        x0 += np.sign(vertices[(start + step) % n, 0] - vertices[start, 0])
+        y0 += np.sign(vertices[(start + step) % n, 1] - vertices[start, 1])
+    else:
+        arc.edge[0], arc.area[0] = 0, 0
+        arc.sx[0], arc.sy[0], arc.sxx[0], arc.sxy[0], arc.syy[0] = 0, 0, 0, 0, 0
+    n_edges, area = 0, 0
+    sx, sy, sxx, sxy, syy = 0, 0, 0, 0, 0
     here = start
-    for _ in range(n_edges):
+    for _ in range(n_stretches):
         there = (here + step) % n
-        work[_X, at] = points[here, 0] + points[there, 0]
-        work[_Y, at] = points[here, 1] + points[there, 1]
-        work[_GX, at] = points[here, 1] - points[there, 1]
-        work[_GY, at] = points[there, 0] - points[here, 0]
+        x, y = 2 * vertices[here, 0] - x0, 2 * vertices[here, 1] - y0
+        to_x, to_y = 2 * vertices[there, 0] - x0, 2 * vertices[there, 1] - y0
+        length = (abs(to_x - x) + abs(to_y - y)) // 2
+        dx, dy = np.sign(to_x - x), np.sign(to_y - y)
+        for place in range(min(length, 2)):
+            first = place == 0
+            u, v = (x + dx, y + dy) if first else (to_x - dx, to_y - dy)
+            before = 0 if first else length - 1
+            arc.x[at], arc.y[at] = x0 + u, y0 + v
+            arc.gx[at], arc.gy[at] = -dy, dx
+            arc.edge[at] = n_edges + before + 1
+            # the middles before lie evenly about their own middle
+            middle_x, middle_y = x + before * dx, y + before * dy
+            spread = before * (before * before - 1) // 3
+            arc.sx[at] = sx + before * middle_x
+            arc.sy[at] = sy + before * middle_y
+            arc.sxx[at] = sxx + before * middle_x * middle_x + spread * dx * dx
+            arc.sxy[at] = sxy + before * middle_x * middle_y
+            arc.syy[at] = syy + before * middle_y * middle_y + spread * dy * dy
+            arc.area[at] = area + _HALF * _HALF * (x * v - y * u)
+            at += 1
+        middle_x, middle_y = x + length * dx, y + length * dy
+        spread = length * (length * length - 1) // 3
+        sx += length * middle_x
+        sy += length * middle_y
+        sxx += length * middle_x * middle_x + spread * dx * dx
+        sxy += length * middle_x * middle_y
+        syy += length * middle_y * middle_y + spread * dy * dy
+        area += _HALF * _HALF * (x * to_y - y * to_x)
+        n_edges += length
         here = there
-        at += 1
+    arc.edge[at], arc.area[at] = n_edges + 1, area
+    arc.sx[at], arc.sy[at], arc.sxx[at], arc.sxy[at], arc.syy[at] = sx, sy, sxx, sxy, syy
     return at
 
 
 @compiled
-def _add_chords(last, ahead, work, cost, halves, size):
-    """Add the vertices that lead from candidate 0 to `last`, but for the one that ends the arc."""
-    _find_chords(last, work, cost)
-    n_chords = work[_COUNT, last]
+def _add_chords(arc, last, ahead, out):
+    """Write the ends of the chords from candidate 0 to `last`, but for the one at the arc's end."""
+    _find_chords(arc, last)
+    n = arc.chords[last]
+    ends = arc.reached
     at = last
-    for k in range(n_chords + 1):  # backwards
-        place = n_chords - k if ahead else k
-        if place < n_chords:
-            halves[size + place, 0] = work[_X, at]
-            halves[size + place, 1] = work[_Y, at]
-        at = work[_BACK, at]
-    return size + n_chords
+    for k in range(n, -1, -1):
+        ends[k] = at
+        at = arc.before[at]
+    x0, y0 = _HALF * arc.x[0], _HALF * arc.y[0]
+    area = 0
+    x, y = x0, y0
+    for k in range(n + 1):
+        if k > 0:
+            shift = 0
+            if k < n:
+                shift = _shift(arc, x, y, ends[k - 1], ends[k], ends[k + 1], area, x0, y0)
+            to_x = _HALF * arc.x[ends[k]] + shift * arc.gx[ends[k]]
+            to_y = _HALF * arc.y[ends[k]] + shift * arc.gy[ends[k]]
+            area += (x - x0) * (to_y - y0) - (y - y0) * (to_x - x0)
+            x, y = to_x, to_y
+        place = k if ahead else n - k
+        if place < n:
+            out[place, 0], out[place, 1] = x, y
+    return n
 
 
 @compiled
-def _find_chords(last, work, cost):
+def _find_chords(arc, last):
     """Find the way from candidate 0 to `last` with the fewest chords.
 
     Of those ways, the one with the least sum of squared distances of the middles that its chords
-    pass. From each candidate, a wedge of directions tells which others can be reached.
+    pass. A chord from a candidate goes `along` so much and `across` so much of the edge after it;
+    across / along of those that pass all gates so far is from `low` to `high`.
     """
-    x, y, gx, gy = work[_X], work[_Y], work[_GX], work[_GY]
-    sx, sy, sxx, sxy, syy = work[_SX], work[_SY], work[_SXX], work[_SXY], work[_SYY]
-    count, back = work[_COUNT], work[_BACK]
-    # from the first candidate, so that sums stay small
-    x0, y0 = x[0], y[0]
-    sx[0], sy[0], sxx[0], sxy[0], syy[0] = 0, 0, 0, 0, 0
-    count[0], back[0], cost[0] = 0, 0, 0.0
+    x, y, chords, off, reached = arc.x, arc.y, arc.chords, arc.off, arc.reached
     for j in range(1, last + 1):
-        u, v = x[j] - x0, y[j] - y0
-        sx[j], sy[j] = sx[j - 1] + u, sy[j - 1] + v
-        sxx[j], sxy[j], syy[j] = sxx[j - 1] + u * u, sxy[j - 1] + u * v, syy[j - 1] + v * v
-        count[j] = _MANY
+        chords[j], off[j] = _MANY, 0.0
+    chords[0], arc.before[0], off[0] = 0, 0, 0.0
     for i in range(last):
-        chords = count[i] + 1
-        j = i + 1
-        u, v = x[j] - x[i], y[j] - y[i]
-        if chords < count[j] or (chords == count[j] and cost[i] < cost[j]):
-            count[j], back[j], cost[j] = chords, i, cost[i]
-        # the wedge is from the direction (low_u, low_v) to (high_u, high_v)
-        low_u, low_v = _UNIT * u - _GATE * gx[j], _UNIT * v - _GATE * gy[j]
-        high_u, high_v = _UNIT * u + _GATE * gx[j], _UNIT * v + _GATE * gy[j]
-        for j in range(i + 2, min(last, i + _REACH) + 1):
-            u, v = x[j] - x[i], y[j] - y[i]
-            if chords <= count[j] and low_u * v - low_v * u >= 0 and u * high_v - v * high_u >= 0:
-                a, b, m = x[i] - x0, y[i] - y0, j - 1 - i
-                tx, ty = sx[j - 1] - sx[i], sy[j - 1] - sy[i]
-                xx = sxx[j - 1] - sxx[i] - 2 * a * tx + m * a * a
-                yy = syy[j - 1] - syy[i] - 2 * b * ty + m * b * b
-                xy = sxy[j - 1] - sxy[i] - a * ty - b * tx + m * a * b
-                off = cost[i] + (u * u * yy - 2 * u * v * xy + v * v * xx) / (u * u + v * v)
-                if chords < count[j] or off < cost[j]:
-                    count[j], back[j], cost[j] = chords, i, off
-            to_low_u, to_low_v = _UNIT * u - _GATE * gx[j], _UNIT * v - _GATE * gy[j]
-            to_high_u, to_high_v = _UNIT * u + _GATE * gx[j], _UNIT * v + _GATE * gy[j]
-            if (
-                low_u * to_high_v - low_v * to_high_u < 0
-                or to_low_u * high_v - to_low_v * high_u < 0
-            ):
+        # the edge after it, which the next candidate is in the middle or, of a node, at the end of
+        is_level = arc.gx[i if arc.gx[i + 1] == 0 and arc.gy[i + 1] == 0 else i + 1] == 0
+        a, b = (x, y) if is_level else (y, x)
+        way = 1 if a[i + 1] > a[i] else -1
+        low, high = -_WIDE, _WIDE
+        n_more = chords[i] + 1
+        n_reached = 0
+        for j in range(i + 1, min(last, i + _REACH) + 1):
+            along = way * (a[j] - a[i])
+            if along <= 0:
                 break
-            if low_u * to_low_v - low_v * to_low_u > 0:
-                low_u, low_v = to_low_u, to_low_v
-            if to_high_u * high_v - to_high_v * high_u > 0:
-                high_u, high_v = to_high_u, to_high_v
+            across = float(b[j] - b[i])
+            slope = across / along
+            reached[n_reached] = j
+            n_reached += (low <= slope) & (slope <= high) & (n_more <= chords[j])
+            if (arc.gx[j] == 0) == is_level:
+                used = _USED / along
+                low, high = max(low, slope - used), min(high, slope + used)
+            else:
+                one, other = across / (along - _USED), across / (along + _USED)
+                low, high = max(low, min(one, other)), min(high, max(one, other))
+            if low > high:
+                break
+        for k in range(n_reached):
+            j = reached[k]
+            if n_more < chords[j] or off[i] < off[j]:
+                total = off[i] + _squares(arc, i, j)
+                if n_more < chords[j] or total < off[j]:
+                    chords[j], arc.before[j], off[j] = n_more, i, total
+
+
+@compiled
+def _squares(arc, i, j):
+    """Sum of the squared distances of the middles between two candidates to the chord."""
+    x, y = arc.x[i] - arc.x[0], arc.y[i] - arc.y[0]
+    n = arc.edge[j] - arc.edge[i] - 1
+    if n == 0:
+        return 0.0
+    own = 1 if arc.edge[i] > 0 else 0  # a node is no middle
+    u, v = float(arc.x[j] - arc.x[i]), float(arc.y[j] - arc.y[i])
+    sx, sy = arc.sx[j] - arc.sx[i] - own * x, arc.sy[j] - arc.sy[i] - own * y
+    xx = arc.sxx[j] - arc.sxx[i] - own * x * x - x * (2 * sx - n * x)
+    xy = arc.sxy[j] - arc.sxy[i] - own * x * y - x * sy - y * (sx - n * x)
+    yy = arc.syy[j] - arc.syy[i] - own * y * y - y * (2 * sy - n * y)
+    return (u * (u * yy - 2 * v * xy) + v * v * xx) / (u * u + v * v)
+
+
+@compiled
+def _shift(arc, x, y, before, at, after, area, x0, y0):
+    """By how many eighths along its gate the end `at` of two chords moves to keep the area.
+
+    The chords come from (x, y), an end on the gate of `before` that has moved, and lead to the
+    candidate `after`. With `area`, up to (x, y), the arc is to have up to there the area that it
+    has along edges; what is left is made up for by the next end.
+    """
+    gx, gy = arc.gx[at], arc.gy[at]
+    own_x, own_y = _HALF * arc.x[at], _HALF * arc.y[at]
+    to_x, to_y = _HALF * arc.x[after], _HALF * arc.y[after]
+    gain = gx * (to_y - y) - gy * (to_x - x)
+    missing = arc.area[after] - area
+    missing -= (x - x0) * (own_y - y0) - (y - y0) * (own_x - x0)
+    missing -= (own_x - x0) * (to_y - y0) - (own_y - y0) * (to_x - x0)
+    if gain == 0:
+        return 0
+    wanted = missing / gain
+    shift = int(np.floor(abs(wanted) + 0.5))
+    shift = min(shift, _MOST)
+    sign = 1 if wanted > 0 else -1
+    while shift > 0:
+        moved_x, moved_y = own_x + sign * shift * gx, own_y + sign * shift * gy
+        if _passes(arc, x, y, moved_x, moved_y, before, at) and _passes(
+            arc, moved_x, moved_y, to_x, to_y, at, after
+        ):
+            return sign * shift
+        shift -= 1
+    return 0
+
+
+@compiled
+def _passes(arc, x, y, to_x, to_y, before, after):
+    """Whether the chord from (x, y) to (to_x, to_y) passes the gates between two candidates."""
+    u, v = to_x - x, to_y - y
+    for c in range(before + 1, after):
+        gate_x, gate_y = _FINE * (_HALF * arc.x[c] - x), _FINE * (_HALF * arc.y[c] - y)
+        # the chord goes ahead through the gate, and has an end of it on either side
+        ahead = _USED_FINE * (u * arc.gy[c] - v * arc.gx[c])
+        if ahead <= 0 or abs(u * gate_y - v * gate_x) > ahead:
+            return False
+    return True

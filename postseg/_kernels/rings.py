@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from postseg._kernels import compiled, kernel
-from postseg._kernels.chords import N_ROWS, corners, simplified
+from postseg._kernels.chords import EIGHTHS, new_arc, simplify_ring
 from postseg._kernels.contours import LEFT, RIGHT, row_starts, tallest
 from postseg._kernels.junctions import NODE, joined_at
 from postseg._kernels.runs import connect
@@ -34,16 +34,6 @@ class Frame(NamedTuple):
     x_scale: float
     y_scale: float
     y_shift: float
-
-
-class _Walk(NamedTuple):
-    """Room for a walk over lattice points (x, y), and for one ring of it, in halves of a pixel."""
-
-    points: NDArray[np.int64]
-    at_node: NDArray[np.bool_]
-    halves: NDArray[np.int64]
-    work: NDArray[np.int64]
-    cost: NDArray[np.float64]
 
 
 class _Rings(NamedTuple):
@@ -71,7 +61,9 @@ def outline_parts(first, last, offsets, row, start, stop, label, junctions, simp
     are its holes.
     """
     rows = np.empty(tallest(first, last, offsets, row) + 3, np.int64)
-    walk = _room(256)
+    # the walk so far: where it turns, and nodes
+    vertices, at_node = np.empty((256, 2), np.int64), np.empty(256, np.bool_)
+    arc = new_arc(256)
     rings = _Rings(np.empty((1024, 2)), np.zeros(16, np.int64))
     n_rings = 0
     parts = np.zeros(last - first + 1, np.int64)
@@ -85,7 +77,9 @@ def outline_parts(first, last, offsets, row, start, stop, label, junctions, simp
             if visited[i - begin]:
                 continue
             run, side, n = i, RIGHT, 0
-            while n == 0 or run != i or side != RIGHT:
+            at_start = True
+            while at_start or run != i or side != RIGHT:
+                at_start = False
                 y = row[run]
                 if side == RIGHT:
                     visited[run - begin] = True
@@ -93,24 +87,55 @@ def outline_parts(first, last, offsets, row, start, stop, label, junctions, simp
                 run, side, a, b, node_a, node_b = _follow(
                     run, side, label[k], row, start, stop, row[begin], rows, junctions
                 )
-                walk = _with_stretch(walk, n, y, a, b, junctions)
-                n_more = abs(b - a) + 1
+                # the nodes from a to b, which are few, and the turns at these if they differ
+                low, high = min(a, b), max(a, b)
+                j = junctions.offsets[y]
+                j_end = junctions.offsets[y + 1]
+                j = first_stopping_after(junctions.x, j, j_end, low - 1)
+                j_end = first_stopping_after(junctions.x, j, j_end, high)
+                if n + j_end - j + 2 > at_node.size:
+                    vertices, at_node = _larger(vertices, at_node, n + j_end - j + 2)
+                    arc = new_arc(at_node.size)
+                n_before = n
+                if a != b:
+                    vertices[n, 0], vertices[n, 1], at_node[n] = a, y, False
+                    n += 1
+                for t in range(j_end - j):
+                    at = j + t if a <= b else j_end - 1 - t
+                    if junctions.winner[at] != NODE:
+                        continue
+                    x = junctions.x[at]
+                    if n > n_before and vertices[n - 1, 0] == x:
+                        at_node[n - 1] = True
+                    else:
+                        vertices[n, 0], vertices[n, 1], at_node[n] = x, y, True
+                        n += 1
+                if a != b and vertices[n - 1, 0] != b:
+                    vertices[n, 0], vertices[n, 1], at_node[n] = b, y, False
+                    n += 1
                 for node in (node_a, node_b):
                     if node == _NOT:
                         continue
-                    here = n if node == node_a else n + n_more - 1
+                    here = n_before if node == node_a else n - 1
                     there = passed[node - 2 * begin]
                     if there == _NOT:
                         passed[node - 2 * begin] = here
                         continue
-                    rings = _with_ring(walk, there, here, simplify, frame, rings, n_rings)
+                    rings = _with_ring(
+                        vertices[there:here],
+                        at_node[there:here],
+                        arc,
+                        simplify,
+                        frame,
+                        rings,
+                        n_rings,
+                    )
                     n_rings += 1
-                    for t in range(n + n_more - here):
-                        walk.points[there + t] = walk.points[here + t]
-                        walk.at_node[there + t] = walk.at_node[here + t]
+                    for t in range(n - here):
+                        vertices[there + t] = vertices[here + t]
+                        at_node[there + t] = at_node[here + t]
                     n -= here - there
-                n += n_more
-            rings = _with_ring(walk, 0, n, simplify, frame, rings, n_rings)
+            rings = _with_ring(vertices[:n], at_node[:n], arc, simplify, frame, rings, n_rings)
             n_rings += 1
             if i == begin:  # loops that were closed on the way round its outside are holes
                 _put_first(parts[k - first], n_rings, rings)
@@ -185,60 +210,37 @@ def _crosses(junctions, y, x, own, node):
 
 
 @compiled
-def _room(size):
-    return _Walk(
-        np.empty((size, 2), np.int64),
-        np.empty(size, np.bool_),
-        np.empty((2 * size, 2), np.int64),
-        np.empty((N_ROWS, size + 2), np.int64),
-        np.empty(size + 2, np.float64),
-    )
+def _larger(vertices, at_node, needed):
+    """Room for twice what is `needed`, with what is there."""
+    n = at_node.size
+    more, more_at_node = np.empty((2 * needed, 2), np.int64), np.empty(2 * needed, np.bool_)
+    more[:n], more_at_node[:n] = vertices, at_node
+    return more, more_at_node
 
 
 @compiled
-def _with_stretch(walk, n, y, a, b, junctions):
-    """A walk of `n` points, with those from (a, y) to (b, y) after them."""
-    n_more = abs(b - a) + 1
-    if n + n_more > walk.at_node.size:
-        larger = _room(2 * (n + n_more))
-        larger.points[:n] = walk.points[:n]
-        larger.at_node[:n] = walk.at_node[:n]
-        walk = larger
-    step = 1 if b > a else -1
-    for t in range(n_more):
-        walk.points[n + t, 0] = a + step * t
-        walk.points[n + t, 1] = y
-        walk.at_node[n + t] = False
-    end = junctions.offsets[y + 1]
-    j = first_stopping_after(junctions.x, junctions.offsets[y], end, min(a, b) - 1)
-    while j < end and junctions.x[j] <= max(a, b):
-        if junctions.winner[j] == NODE:
-            walk.at_node[n + abs(junctions.x[j] - a)] = True
-        j += 1
-    return walk
-
-
-@compiled
-def _with_ring(walk, begin, end, simplify, frame, rings, n_rings):
-    """Rings, with that of the points ``begin:end`` of a walk after them."""
-    points, at_node = walk.points[begin:end], walk.at_node[begin:end]
-    halves = walk.halves
-    if simplify:
-        n = simplified(end - begin, points, at_node, walk.work, walk.cost, halves)
-    else:
-        n = corners(end - begin, points, at_node, halves)
+def _with_ring(vertices, at_node, arc, simplify, frame, rings, n_rings):
+    """Rings, with that of these lattice points after them."""
+    n = at_node.size
     coords, ends = rings.coords, rings.ends
     if n_rings + 2 > ends.size:
         ends = np.empty(2 * rings.ends.size, np.int64)
         ends[: n_rings + 1] = rings.ends[: n_rings + 1]
     used = ends[n_rings]
-    if used + n + 1 > len(coords):
-        coords = np.empty((2 * (used + n + 1), 2))
+    if used + 2 * n + 1 > len(coords):
+        coords = np.empty((2 * (used + 2 * n + 1), 2))
         coords[:used] = rings.coords[:used]
+    ring = coords[used:]
+    unit = 1.0
+    if simplify:
+        n = simplify_ring(n, vertices, at_node, arc, ring)
+        unit = 1 / EIGHTHS
+    else:
+        ring[:n] = vertices
     for i in range(n):
-        coords[used + i, 0] = frame.x_scale * (halves[i, 0] / 2 - 0.5)
-        coords[used + i, 1] = frame.y_scale * (halves[i, 1] / 2 - 0.5) + frame.y_shift
-    coords[used + n] = coords[used]
+        ring[i, 0] = frame.x_scale * (unit * ring[i, 0] - 0.5)
+        ring[i, 1] = frame.y_scale * (unit * ring[i, 1] - 0.5) + frame.y_shift
+    ring[n] = ring[0]
     ends[n_rings + 1] = used + n + 1
     return _Rings(coords, ends)
 
