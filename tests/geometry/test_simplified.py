@@ -38,14 +38,16 @@ def assert_ring(ring, *vertices):
 # ---- by hand
 
 
-def test_a_pixel_is_a_diamond():
+def test_a_pixel_is_a_kite_of_nearly_its_area():
+    """From the middle of its upper edge, which stays; the other ends move for the area."""
     (pixel,) = outline("... .1. ...")
-    assert_ring(pixel.exterior, (1, 0.5), (1.5, 1), (1, 1.5), (0.5, 1))
+    assert_ring(pixel.exterior, (1, 0.5), (1.875, 1), (1, 1.75), (0.25, 1))
+    assert pixel.area == 1 + 1 / 64
 
 
 def test_x_is_the_column_and_y_the_row():
     (polygon,) = outline("...... ....1. ......")
-    assert polygon.centroid == shapely.Point(4, 1)
+    assert polygon.contains(shapely.Point(4, 1))
 
 
 def test_an_image_of_one_label_is_a_rectangle():
@@ -95,7 +97,7 @@ def test_the_background_is_never_joined():
 def test_a_hole_is_kept():
     (frame,) = outline("111 1.1 111")
     (hole,) = frame.interiors
-    assert_ring(hole, (1, 0.5), (1.5, 1), (1, 1.5), (0.5, 1))
+    assert_ring(hole, (1, 0.5), (1.875, 1), (1, 1.75), (0.25, 1))
 
 
 def test_a_cell_in_a_hole_shares_its_ring():
@@ -120,25 +122,32 @@ def test_no_cells_have_no_outlines():
     assert outline("... ...") == []
 
 
-def test_a_straight_side_has_no_limit_but_a_chord_has():
-    """A square of any size: its sides are chords of 1,024 edges, all along the edges."""
+def test_a_square_that_fills_a_slide_has_four_sides_and_a_blunt_corner():
+    """Off the border, where it begins: at the others are corners of the image, or other nodes."""
     side = 30_000
     _, (polygon,), _ = outline_polygons(square_as_runs(side, at=10), (4, 4), outline="simplified")
-    assert 4 * side / exact.REACH < len(polygon.exterior.coords) < 4 * side / exact.REACH + 12
-    assert polygon.bounds == (38, 38, 4 * (side + 9.5), 4 * (side + 9.5))
-    assert 0 < 16 * side**2 - polygon.area < 100
+    first, last = 4 * 9.5, 4 * (side + 9.5)
+    assert_ring(
+        polygon.exterior,
+        *[(first + 2, first), (last, first), (last, last), (first, last), (first, first + 2)],
+    )
 
 
-@pytest.mark.parametrize(("n", "chords"), [(1000, 1), (1100, 2), (2000, 2), (2100, 3)])
-def test_neighbours_share_the_chords_of_a_long_side(n, chords):
+@pytest.mark.parametrize("n", [1000, 1100, 5000])
+def test_a_straight_side_is_one_chord_however_long(n):
     upper, lower = masks_to_polygons(np.repeat([[1], [2]], n, axis=1), outline="simplified")
-    sides = [
-        sorted(vertex for vertex in polygon.exterior.coords[:-1] if vertex[1] == 0.5)
-        for polygon in (upper, lower)
-    ]
-    assert sides[0] == sides[1]
-    assert len(sides[0]) == chords + 1
-    assert upper.area == lower.area == n
+    assert_ring(upper.exterior, (-0.5, -0.5), (n - 0.5, -0.5), (n - 0.5, 0.5), (-0.5, 0.5))
+    assert_ring(lower.exterior, (-0.5, 0.5), (n - 0.5, 0.5), (n - 0.5, 1.5), (-0.5, 1.5))
+
+
+@pytest.mark.parametrize("slope", [1, 0.5, 0.3])
+def test_neighbours_share_the_chords_of_a_long_slope(slope):
+    """Of more than a thousand edges."""
+    y, x = np.indices((1500, 1500), np.int32)
+    polygons = masks_to_polygons(1 + (y > 1 + slope * x), outline="simplified")
+    assert shapely.coverage_is_valid(polygons)
+    assert sum(polygon.area for polygon in polygons) == 1500**2
+    assert all(len(polygon.exterior.coords) < 20 for polygon in polygons)
 
 
 def test_a_long_diagonal_stays_one_polygon():
@@ -297,21 +306,37 @@ def test_the_oracle_needs_no_rule_against_turning_back():
         for number in range(1, len(labels) + 1):
             for part in exact.simplify_label(pixels[number], number, junctions):
                 for arc in part.exterior:
-                    assert exact.simplify(arc.candidates, arc.backwards, prune=False) == arc
+                    assert exact.simplify(arc.points, arc.backwards, prune=False) == arc
 
 
 def test_the_best_chords_by_trying_all():
-    """Of a ring of eight pixels, by every choice of candidates."""
+    """Of a ring of seven pixels, by every choice of ends."""
     _, image = exact.numbered(draw("..... .11.. .111. ..11. ....."))
     junctions = exact.find_junctions(image, join=True)
     (part,) = exact.simplify_label(exact.find_pixels(image)[1], 1, junctions)
     (arc,) = part.exterior
-    points, found = np.array(arc.candidates), []
-    inner = range(1, len(points) - 1)
+    first, *inner, last = exact.find_candidates(arc.points)
+    found = []
     for choice in range(2 ** len(inner)):
-        chosen = [0, *(k for k in inner if choice >> (k - 1) & 1), len(points) - 1]
-        costs = [exact.chord_cost(points, i, j) for i, j in pairwise(chosen)]
+        chosen = [first, *(k for b, k in enumerate(inner) if choice >> b & 1), last]
+        costs = [exact.chord_cost(arc.points, i, j) for i, j in pairwise(chosen)]
         if None not in costs:
             found.append((len(costs), sum(costs)))
     assert min(found) == (arc.chords, arc.cost)
     assert found.count(min(found)) == arc.n_best
+
+
+def test_the_candidates_of_the_oracle_are_where_borders_turn():
+    _, image = exact.numbered(draw("...... .1111. .1111. .1111. ......"))
+    junctions = exact.find_junctions(image, join=True)
+    (part,) = exact.simplify_label(exact.find_pixels(image)[1], 1, junctions)
+    (arc,) = part.exterior
+    found = [arc.points[k] for k in exact.find_candidates(arc.points)]
+    top, right, bottom, left = (
+        [(2, 3), (2, 9)],
+        [(3, 10), (7, 10)],
+        [(8, 9), (8, 3)],
+        [(7, 2), (3, 2)],
+    )
+    assert found == [*top, *right, *bottom, *left, (2, 3)]
+    assert exact.area_along(arc.points, len(arc.points) - 1) == 2 * 64 * 12
