@@ -8,7 +8,7 @@ from geometry.agreement import as_array, assert_outlined, assert_pixels
 from geometry.patterns import all_saddles, draw_pattern
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sampling import share
+from sampling import ALL
 from strategies import label_images
 
 from postseg import masks_to_polygons
@@ -16,7 +16,7 @@ from postseg.geometry.outlines import outline_polygons
 from postseg.raster.images import encode
 
 examples = settings(
-    max_examples=share(60), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=400 if ALL else 20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 

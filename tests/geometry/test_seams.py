@@ -9,12 +9,12 @@ from geometry.agreement import as_array, draw_back
 from geometry.patterns import draw_pattern
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sampling import share
+from sampling import ALL
 
 from postseg import masks_to_polygons
 
 examples = settings(
-    max_examples=share(60), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=400 if ALL else 20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 both = pytest.mark.parametrize("outline", ["pixels", "simplified"])
 

@@ -11,7 +11,7 @@ from geometry.agreement import as_array, assert_lossless, assert_outlined, asser
 from geometry.patterns import all_saddles, draw_pattern
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sampling import share
+from sampling import ALL
 from skimage.measure import label as connected
 from strategies import label_images
 from tissue import tissue
@@ -21,7 +21,7 @@ from postseg.geometry.outlines import outline_polygons
 from postseg.raster.images import encode
 
 examples = settings(
-    max_examples=share(60), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=400 if ALL else 20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 
