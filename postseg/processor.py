@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 
 from postseg._support.atomic import check_target, replacing
 from postseg._support.checks import (
+    SETTINGS,
+    Outline,
     check_factor,
     check_image_shape,
     check_name,
     check_names,
     check_origin,
+    check_outline,
     check_pixel_size,
 )
 from postseg._support.progress import bar, shown_by
@@ -52,6 +55,7 @@ from postseg.geometry.placement import (
     MICRONS,
     Placement,
     Reference,
+    check_mirror,
     known_place,
     matrix_of,
     place,
@@ -88,12 +92,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Elements = tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]
-
-_SETTINGS = (  # keywords of the constructor
-    *("masks", "factor_rescale", "label_name", "shape_name"),
-    *("origin", "image_shape", "pixel_size", "reference"),
-    *("filter_config", "verbose", "save_debug", "n_jobs", "progress"),
-)
 
 
 class Setting(Generic[T]):
@@ -174,6 +172,12 @@ class PostSegmentation:
     reference : DataArray or DataTree, optional
         SpatialData image or labels element whose pixels are the full-resolution ones, as the
         microscope image: cells lie in its coordinate systems too. Default: that of the masks.
+    outline : {"contour", "pixels", "simplified"}
+        What polygons are. ``"contour"``: the outer ring half way between pixels, without holes.
+        ``"pixels"``: the edges of the pixels, with all holes and parts, exactly of their area.
+        ``"simplified"``: as few vertices as still give every pixel back to its cell, with holes
+        and parts. Of the last two neighbours share their edges, without gap or overlap, and a
+        cell may be a MultiPolygon.
     filter_config : FilterConfig or mapping, optional
         Thresholds of the filter; default ``FilterConfig()``.
     verbose : bool
@@ -256,6 +260,9 @@ class PostSegmentation:
         "Side of a full-resolution pixel in um, or None where it is not known.",
         "_forget_microns",
     )
+    outline = Setting[Outline](
+        check_outline, "contour", "What polygons are, one of `OUTLINES`.", "_forget_elements"
+    )
     n_jobs = Setting(
         lambda n_jobs: check_n_jobs(n_jobs, "n_jobs"), None, "Threads to use; -1 for all CPUs."
     )
@@ -280,6 +287,7 @@ class PostSegmentation:
         image_shape: tuple[int, int] | None = None,
         pixel_size: float | None = None,
         reference: xr.DataArray | xr.DataTree | None = None,
+        outline: Outline = "contour",
         filter_config: FilterConfig | Mapping[str, Any] | None = None,
         verbose: bool = True,
         save_debug: DebugImage = False,
@@ -290,7 +298,7 @@ class PostSegmentation:
         following = type(self).__mro__[type(self).__mro__.index(PostSegmentation) + 1]
         if others and following is object:
             name, value = next(iter(others.items()))
-            hint = suggestion(name, _SETTINGS)
+            hint = suggestion(name, SETTINGS)
             if name in FilterConfig.model_fields:
                 hint = f": it is a threshold, give filter_config={{{name!r}: {value!r:.40}}}."
             raise TypeError(f"{type(self).__name__} has no setting {name!r}{hint}")
@@ -303,6 +311,7 @@ class PostSegmentation:
         self.image_shape = image_shape
         self.pixel_size = pixel_size
         self.reference = reference
+        self.outline = outline
         self.filter_config = filter_config
         self.verbose = verbose
         self.save_debug = save_debug
@@ -476,18 +485,20 @@ class PostSegmentation:
         RuntimeError
             Without masks, and when no region survives. After an error the object is as before.
         TypeError, ValueError
-            When a hook returns what it must not; the message names the hook.
+            When a hook returns what it must not, or cannot go with the `outline`; the message
+            names the hook.
         """
         from postseg.elements import build
 
         with self._step() as input_masks:
             scale = self._frame().scale  # before the work: it may be refused
+            self._check_hooks()
             self._hold(last=None, filter_report=None, regions=None)
             masks = self._filter(input_masks)
             runs, made_by = self._trace_back(masks)
             if not runs.label.size:
                 raise RuntimeError(self._why_empty())
-            labels, geometry, shift = self._outline(masks, runs, scale)
+            labels, geometry, shift = self._outlines(masks, runs, scale)
             self._set_masks(masks, runs, made_by, shift)
             systems = self._placement().shape_systems
             gdf_polygons = outlines.to_geodataframe(geometry, labels, "cell_id")
@@ -623,6 +634,7 @@ class PostSegmentation:
                     self.factor_rescale,
                     placement,
                     self._restorable(made_by.report),
+                    self.outline,
                 )
             obsm, X, var = centroids(cells, placement), None, None
             counted = self._held.counted
@@ -714,6 +726,8 @@ class PostSegmentation:
         from postseg.transcripts.ledger import ledger_text
 
         with self._step():
+            if self._held.audit is None:
+                self._check_hooks()  # it will be outlined
             runs, n_regions = self._regions_now()
             counted = count_points(
                 points,
@@ -931,7 +945,8 @@ class PostSegmentation:
             A name that ends in
 
             - ``.zarr``: the store of `write`;
-            - ``.geojson``: polygons for QuPath and Xenium Ranger, ``properties.label`` = label;
+            - ``.geojson``: polygons for QuPath and Xenium Ranger, ``properties.label`` = label:
+              outer rings, of a cell in parts the largest; a warning tells how many lost something;
             - ``.parquet`` or ``.geoparquet``: polygons with the survivors' rows of `regions`, as
               GeoParquet for ``geopandas.read_parquet``, indexed by label;
             - ``regions.parquet``, such as ``cells.regions.parquet``, or ``.csv``: the audit table,
@@ -1164,6 +1179,7 @@ class PostSegmentation:
             title=title or self.label_name,
             source=source,
             made=datetime.now(),
+            outline=self.outline,
         )
         with replacing(path, overwrite) as part:
             part.write_text(text, encoding="utf-8")
@@ -1186,8 +1202,12 @@ class PostSegmentation:
         return criteria.rejections(regions, self.filter_config)
 
     @staticmethod
-    def masks_to_polygons(seg_masks: Any, factor_rescale: int) -> list[shapely.Polygon]:
+    def masks_to_polygons(
+        seg_masks: Any, factor_rescale: int
+    ) -> list[shapely.Polygon | shapely.MultiPolygon]:
         """Outline every cell: a hook, by default `postseg.masks_to_polygons`.
+
+        One of a subclass's own is for `outline` "contour" only.
 
         Parameters
         ----------
@@ -1210,13 +1230,13 @@ class PostSegmentation:
 
         Parameters
         ----------
-        geom : Polygon, or array of geometries
-            What `masks_to_polygons` returned.
+        geom : Polygon or MultiPolygon, or array of geometries
+            What `masks_to_polygons` returned, or an outline of another kind.
 
         Returns
         -------
-        Polygon or array
-            Mirrored; geometries of any other type unchanged.
+        Polygon or MultiPolygon or array
+            Mirrored, holes too; geometries of any other type unchanged.
         """
         return outlines.mirror_y0(geom)
 
@@ -1571,13 +1591,32 @@ class PostSegmentation:
         runs = encode(masks)
         return runs, last if runs.same(made) else None
 
-    def _outline(
+    def _check_hooks(self) -> None:
+        """Refuse, before any work, an outline that a hook would not make, or not mirror."""
+        if self.outline == "contour":
+            return
+        if self.masks_to_polygons != PostSegmentation.masks_to_polygons:
+            raise ValueError(
+                f"outline is {self.outline!r}, but {type(self).__name__} overrides "
+                "masks_to_polygons(), which makes outlines of its own: set outline='contour', with "
+                "which it is used, or do not override it."
+            )
+        if self.mirror_y0 != PostSegmentation.mirror_y0:
+            check_mirror(self.mirror_y0, self.outline)
+
+    def _outlines(
         self, masks: LabelImage, runs: Runs, scale: tuple[float, float]
     ) -> tuple[NDArray[np.int64], NDArray[np.object_], float]:
         """Label values, their polygons (scaled, mirrored, shifted to y = 0), and the shift."""
         hooks = (self.masks_to_polygons, self.mirror_y0)
         if hooks == (PostSegmentation.masks_to_polygons, PostSegmentation.mirror_y0):
-            return outlines.outline_polygons(runs, scale, mirrored=True)
+            return outlines.outline_polygons(runs, scale, outline=self.outline, mirrored=True)
+        if self.outline != "contour":
+            labels, traced, _ = outlines.outline_polygons(runs, scale, outline=self.outline)
+            mirrored = outlines.as_geometry(map(self.mirror_y0, traced), labels, "mirror_y0")
+            mirror = matrix_of(self.mirror_y0)
+            shift = outlines.shift_of(runs, self._frame()._replace(mirror=mirror))
+            return labels, outlines.shift_y(mirrored, shift), shift
         labels = np.unique(runs.label)
         # the hook knows one whole number for both axes
         factor = self.factor_rescale if scale == (self.factor_rescale or 1,) * 2 else 1

@@ -45,7 +45,8 @@ def restore(
 
     It starts from the masks as they were assigned then (with region numbers for labels where
     these do not fit int32), and its `regions` and `filter_config` are those of the filter run, so
-    that other thresholds can be tried. So is its `origin`, but not the place of a `reference`.
+    that other thresholds can be tried. So are its `origin` and its `outline`, but not the place of
+    a `reference`.
 
     Parameters
     ----------
@@ -64,7 +65,7 @@ def restore(
     Raises
     ------
     OSError
-        The store is missing or damaged.
+        The store is missing or damaged, or its polygons are of a kind not known here.
     ValueError
         There is no such element, or it is not clear which one is meant; or labels, table and
         audit do not match, as after a change of one of them.
@@ -86,6 +87,7 @@ def restore(
         "image_shape": audit.image_shape,
         "origin": audit.origin,
         "pixel_size": audit.pixel_size,
+        "outline": audit.outline,
         "filter_config": audit.config,
         "verbose": False,
         **settings,

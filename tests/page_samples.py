@@ -93,9 +93,9 @@ def pictures_of(post):
     )
 
 
-def page_of(post, title="Nuclei", source="nuclei.npy", pictures=None):
-    pictures = pictures or pictures_of(post)
-    return render(post.filter_report, post.regions, pictures, title=title, source=source, made=MADE)
+def page_of(post, title="Nuclei", source="nuclei.npy", pictures=None, **more):
+    pictures, told = pictures or pictures_of(post), {"title": title, "source": source, "made": MADE}
+    return render(post.filter_report, post.regions, pictures, **told, **more)
 
 
 class _Reader(HTMLParser):

@@ -25,7 +25,7 @@ EXAMPLES = int(os.environ.get("POSTSEG_EXAMPLES", 30))
 
 RESULTS = ["gdf_polygons", "shapes_model", "labels_model", "table", "filter_report", "regions"]
 SETTINGS = ["factor_rescale", "label_name", "shape_name", "origin", "filter_config", "n_jobs"]
-SETTINGS += ["image_shape", "pixel_size"]
+SETTINGS += ["image_shape", "pixel_size", "outline"]
 HOOKS = ["rejections", "filter_cell_by_regionprops", "masks_to_polygons", "mirror_y0"]
 
 
@@ -134,6 +134,10 @@ class Use(RuleBasedStateMachine):
             st.tuples(st.just("origin"), st.sampled_from([None, (0, 0), (5, 7.5), (np.nan, 0), 3])),
             st.tuples(st.just("image_shape"), st.sampled_from([None, (20, 31), (3, 3), (0, 9), 7])),
             st.tuples(st.just("pixel_size"), st.sampled_from([None, 0.5, 2, -1, "um"])),
+            st.tuples(
+                st.just("outline"),
+                st.sampled_from(["contour", "pixels", "simplified", "smooth", None]),
+            ),
             st.tuples(st.just("n_jobs"), st.sampled_from([None, 1, 2, -1, 0, "abc"])),
             st.tuples(st.just("filter_config"), thresholds),
             st.tuples(st.just("filter_config"), st.sampled_from([{"max_aera": 5}, 7])),

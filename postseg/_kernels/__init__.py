@@ -39,7 +39,15 @@ def compiled(function: Callable[..., Any]) -> Any:
     Never ``parallel=True``: its thread pools break under concurrent Python threads and under
     fork, which is how tiles are run. `postseg._support.threads` spreads kernels instead.
     """
-    dispatcher = njit(nogil=True)(function)
+    return _cached(njit(nogil=True)(function), function)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """`compiled`, into its callers: for what takes many arrays and does little with them."""
+    return _cached(njit(nogil=True, forceinline=True)(function), function)
+
+
+def _cached(dispatcher: Any, function: Callable[..., Any]) -> Any:
     # no writable place for the cache, as in a read-only container: as numba left it, without
     with suppress(RuntimeError, OSError):
         dispatcher._cache = _Cache(function)

@@ -20,10 +20,7 @@ Whoever lies beside an arc simplifies it alike: all go through it in one directi
 reckon with are whole numbers.
 """
 
-from typing import NamedTuple
-
 import numpy as np
-from numpy.typing import NDArray
 
 from postseg._kernels import compiled
 
@@ -39,60 +36,39 @@ _USED = 0.98 + 2e-9
 # the same in units of a two-hundredth of a pixel, where eighths are whole numbers too
 _FINE, _USED_FINE = 25, 98
 
+# Rows of an arc's table, (N_ROWS, n) int64, one column per candidate:
+# - where it is, in halves of a pixel;
+_X, _Y = 0, 1
+# - the direction of its gate, to the left of the way with y upwards; 0 of a node;
+_GX, _GY = 2, 3
+# - which edge of the arc it is the middle of, from 1;
+_EDGE = 4
+# - sums over the middles of all edges before, of x, y, xx, xy and yy from the first candidate on;
+_SX, _SY, _SXX, _SXY, _SYY = 5, 6, 7, 8, 9
+# - twice the area between the arc up to it and the first candidate, in square eighths of a pixel;
+_AREA = 10
+# - the fewest chords that lead to it, and the candidate that the last of them comes from;
+_CHORDS, _BEFORE = 11, 12
+# - scratch.
+_LIST = 13
+_N_ROWS = 14
 
-class Arc(NamedTuple):
-    """Room for the candidates of one arc, and for the chords between them: rows of a table.
-
-    Attributes
-    ----------
-    x, y : int64
-        In halves of a pixel.
-    gx, gy : int64
-        Direction of the gate, to the left of the way with y upwards; 0 of a node.
-    edge : int64
-        Which edge of the arc it is the middle of, from 1.
-    sx, sy, sxx, sxy, syy : int64
-        Sums over the middles of all edges before, of x, y, xx, xy and yy from the first candidate.
-    area : int64
-        Twice the area that the arc up to it has with the first candidate, in eighths of a pixel
-        squared.
-    chords, before : int64
-        The fewest that lead to it, and the candidate that the last of them comes from.
-    reached : int64
-        Scratch.
-    off : float64
-        The sum of squared distances of middles to these chords.
-    """
-
-    x: NDArray[np.int64]
-    y: NDArray[np.int64]
-    gx: NDArray[np.int64]
-    gy: NDArray[np.int64]
-    edge: NDArray[np.int64]
-    sx: NDArray[np.int64]
-    sy: NDArray[np.int64]
-    sxx: NDArray[np.int64]
-    sxy: NDArray[np.int64]
-    syy: NDArray[np.int64]
-    area: NDArray[np.int64]
-    chords: NDArray[np.int64]
-    before: NDArray[np.int64]
-    reached: NDArray[np.int64]
-    off: NDArray[np.float64]
+# 1 / n and 1 / (n -+ _USED), which take longer to work out
+_N_INVERSE = 512
+_LENGTHS = np.arange(1.0, _N_INVERSE)
+_INVERSE, _NEARER, _FARTHER = (
+    np.concatenate(([0.0], 1 / (_LENGTHS + used))) for used in (0, -_USED, _USED)
+)
 
 
 @compiled
 def new_arc(n_vertices):
-    """Room for the arcs of a ring of so many vertices."""
-    t = np.empty((14, 2 * n_vertices + 2), np.int64)
-    off = np.empty(2 * n_vertices + 2)
-    return Arc(
-        t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], off
-    )
+    """Room for the arcs of a ring of so many vertices, and for sums of squared distances."""
+    return np.empty((_N_ROWS, 2 * n_vertices + 2), np.int64), np.empty(2 * n_vertices + 2)
 
 
 @compiled
-def simplify_ring(n, vertices, at_node, arc, out):
+def simplify_ring(n, vertices, at_node, arc, off, out):
     """Write the vertices of a simplified ring into `out` (2 n, 2), in eighths of a pixel.
 
     The ring has `n` vertices, lattice points (x, y). Returns how many were written.
@@ -101,21 +77,21 @@ def simplify_ring(n, vertices, at_node, arc, out):
     while first < n and not at_node[first]:
         first += 1
     if first == n:
-        return _closed(n, vertices, arc, out)
+        return _closed(n, vertices, arc, off, out)
     size = 0
     begin = first
     while True:
         n_stretches = 1
         while not at_node[(begin + n_stretches) % n]:
             n_stretches += 1
-        size += _open(begin, n_stretches, n, vertices, arc, out[size:])
+        size += _open(begin, n_stretches, n, vertices, arc, off, out[size:])
         begin = (begin + n_stretches) % n
         if begin == first:
             return size
 
 
 @compiled
-def _open(begin, n_stretches, n, vertices, arc, out):
+def _open(begin, n_stretches, n, vertices, arc, off, out):
     """Write the vertices of an arc that begins at the node `begin`, but for its last."""
     end = (begin + n_stretches) % n
     # one direction for whoever lies beside it: from the end that comes first in raster order,
@@ -128,11 +104,11 @@ def _open(begin, n_stretches, n, vertices, arc, out):
     _enter_node(arc, 0, vertices, start)
     last = _enter_stretches(arc, 1, start, step, n_stretches, n, vertices)
     _enter_node(arc, last, vertices, finish)
-    return _add_chords(arc, last, ahead, out)
+    return _add_chords(arc, off, last, ahead, out)
 
 
 @compiled
-def _closed(n, vertices, arc, out):
+def _closed(n, vertices, arc, off, out):
     """Write the vertices of a ring without nodes.
 
     All go round it eastwards from its first lattice point in raster order, from the middle of the
@@ -144,9 +120,9 @@ def _closed(n, vertices, arc, out):
             start = i
     ahead = vertices[(start + 1) % n, 0] > vertices[start, 0]
     last = _enter_stretches(arc, 0, start, 1 if ahead else n - 1, n, n, vertices)
-    arc.x[last], arc.y[last] = arc.x[0], arc.y[0]
-    arc.gx[last], arc.gy[last] = arc.gx[0], arc.gy[0]
-    return _add_chords(arc, last, ahead, out)
+    arc[_X, last], arc[_Y, last] = arc[_X, 0], arc[_Y, 0]
+    arc[_GX, last], arc[_GY, last] = arc[_GX, 0], arc[_GY, 0]
+    return _add_chords(arc, off, last, ahead, out)
 
 
 @compiled
@@ -159,8 +135,8 @@ def _comes_first(vertices, i, j):
 
 @compiled
 def _enter_node(arc, at, vertices, i):
-    arc.x[at], arc.y[at] = 2 * vertices[i, 0], 2 * vertices[i, 1]
-    arc.gx[at], arc.gy[at] = 0, 0
+    arc[_X, at], arc[_Y, at] = 2 * vertices[i, 0], 2 * vertices[i, 1]
+    arc[_GX, at], arc[_GY, at] = 0, 0
 
 
 @compiled
@@ -174,8 +150,8 @@ def _enter_stretches(arc, at, start, step, n_stretches, n, vertices):
         x0 += np.sign(vertices[(start + step) % n, 0] - vertices[start, 0])
         y0 += np.sign(vertices[(start + step) % n, 1] - vertices[start, 1])
     else:
-        arc.edge[0], arc.area[0] = 0, 0
-        arc.sx[0], arc.sy[0], arc.sxx[0], arc.sxy[0], arc.syy[0] = 0, 0, 0, 0, 0
+        arc[_EDGE, 0], arc[_AREA, 0] = 0, 0
+        arc[_SX, 0], arc[_SY, 0], arc[_SXX, 0], arc[_SXY, 0], arc[_SYY, 0] = 0, 0, 0, 0, 0
     n_edges, area = 0, 0
     sx, sy, sxx, sxy, syy = 0, 0, 0, 0, 0
     here = start
@@ -189,18 +165,18 @@ def _enter_stretches(arc, at, start, step, n_stretches, n, vertices):
             first = place == 0
             u, v = (x + dx, y + dy) if first else (to_x - dx, to_y - dy)
             before = 0 if first else length - 1
-            arc.x[at], arc.y[at] = x0 + u, y0 + v
-            arc.gx[at], arc.gy[at] = -dy, dx
-            arc.edge[at] = n_edges + before + 1
+            arc[_X, at], arc[_Y, at] = x0 + u, y0 + v
+            arc[_GX, at], arc[_GY, at] = -dy, dx
+            arc[_EDGE, at] = n_edges + before + 1
             # the middles before lie evenly about their own middle
             middle_x, middle_y = x + before * dx, y + before * dy
             spread = before * (before * before - 1) // 3
-            arc.sx[at] = sx + before * middle_x
-            arc.sy[at] = sy + before * middle_y
-            arc.sxx[at] = sxx + before * middle_x * middle_x + spread * dx * dx
-            arc.sxy[at] = sxy + before * middle_x * middle_y
-            arc.syy[at] = syy + before * middle_y * middle_y + spread * dy * dy
-            arc.area[at] = area + _HALF * _HALF * (x * v - y * u)
+            arc[_SX, at] = sx + before * middle_x
+            arc[_SY, at] = sy + before * middle_y
+            arc[_SXX, at] = sxx + before * middle_x * middle_x + spread * dx * dx
+            arc[_SXY, at] = sxy + before * middle_x * middle_y
+            arc[_SYY, at] = syy + before * middle_y * middle_y + spread * dy * dy
+            arc[_AREA, at] = area + _HALF * _HALF * (x * v - y * u)
             at += 1
         middle_x, middle_y = x + length * dx, y + length * dy
         spread = length * (length * length - 1) // 3
@@ -212,22 +188,22 @@ def _enter_stretches(arc, at, start, step, n_stretches, n, vertices):
         area += _HALF * _HALF * (x * to_y - y * to_x)
         n_edges += length
         here = there
-    arc.edge[at], arc.area[at] = n_edges + 1, area
-    arc.sx[at], arc.sy[at], arc.sxx[at], arc.sxy[at], arc.syy[at] = sx, sy, sxx, sxy, syy
+    arc[_EDGE, at], arc[_AREA, at] = n_edges + 1, area
+    arc[_SX, at], arc[_SY, at], arc[_SXX, at], arc[_SXY, at], arc[_SYY, at] = sx, sy, sxx, sxy, syy
     return at
 
 
 @compiled
-def _add_chords(arc, last, ahead, out):
+def _add_chords(arc, off, last, ahead, out):
     """Write the ends of the chords from candidate 0 to `last`, but for the one at the arc's end."""
-    _find_chords(arc, last)
-    n = arc.chords[last]
-    ends = arc.reached
+    _find_chords(arc, off, last)
+    n = arc[_CHORDS, last]
+    ends = arc[_LIST]
     at = last
     for k in range(n, -1, -1):
         ends[k] = at
-        at = arc.before[at]
-    x0, y0 = _HALF * arc.x[0], _HALF * arc.y[0]
+        at = arc[_BEFORE, at]
+    x0, y0 = _HALF * arc[_X, 0], _HALF * arc[_Y, 0]
     area = 0
     x, y = x0, y0
     for k in range(n + 1):
@@ -235,8 +211,8 @@ def _add_chords(arc, last, ahead, out):
             shift = 0
             if k < n:
                 shift = _shift(arc, x, y, ends[k - 1], ends[k], ends[k + 1], area, x0, y0)
-            to_x = _HALF * arc.x[ends[k]] + shift * arc.gx[ends[k]]
-            to_y = _HALF * arc.y[ends[k]] + shift * arc.gy[ends[k]]
+            to_x = _HALF * arc[_X, ends[k]] + shift * arc[_GX, ends[k]]
+            to_y = _HALF * arc[_Y, ends[k]] + shift * arc[_GY, ends[k]]
             area += (x - x0) * (to_y - y0) - (y - y0) * (to_x - x0)
             x, y = to_x, to_y
         place = k if ahead else n - k
@@ -246,62 +222,70 @@ def _add_chords(arc, last, ahead, out):
 
 
 @compiled
-def _find_chords(arc, last):
+def _find_chords(arc, off, last):
     """Find the way from candidate 0 to `last` with the fewest chords.
 
     Of those ways, the one with the least sum of squared distances of the middles that its chords
     pass. A chord from a candidate goes `along` so much and `across` so much of the edge after it;
     across / along of those that pass all gates so far is from `low` to `high`.
     """
-    x, y, chords, off, reached = arc.x, arc.y, arc.chords, arc.off, arc.reached
+    gx, gy = arc[_GX], arc[_GY]
+    chords, before, reached = arc[_CHORDS], arc[_BEFORE], arc[_LIST]
     for j in range(1, last + 1):
         chords[j], off[j] = _MANY, 0.0
-    chords[0], arc.before[0], off[0] = 0, 0, 0.0
+    chords[0], before[0], off[0] = 0, 0, 0.0
     for i in range(last):
+        if chords[i] >= chords[last]:
+            continue
         # the edge after it, which the next candidate is in the middle or, of a node, at the end of
-        is_level = arc.gx[i if arc.gx[i + 1] == 0 and arc.gy[i + 1] == 0 else i + 1] == 0
-        a, b = (x, y) if is_level else (y, x)
-        way = 1 if a[i + 1] > a[i] else -1
+        is_level = gx[i if gx[i + 1] == 0 and gy[i + 1] == 0 else i + 1] == 0
+        main, other = (_X, _Y) if is_level else (_Y, _X)
+        a_i, b_i, off_i = arc[main, i], arc[other, i], off[i]
+        way = 1 if arc[main, i + 1] > a_i else -1
         low, high = -_WIDE, _WIDE
         n_more = chords[i] + 1
         n_reached = 0
         for j in range(i + 1, min(last, i + _REACH) + 1):
-            along = way * (a[j] - a[i])
+            along = way * (arc[main, j] - a_i)
             if along <= 0:
                 break
-            across = float(b[j] - b[i])
-            slope = across / along
+            across = float(arc[other, j] - b_i)
+            if along >= _N_INVERSE:
+                inverse, nearer, farther = 1 / along, 1 / (along - _USED), 1 / (along + _USED)
+            else:
+                inverse, nearer, farther = _INVERSE[along], _NEARER[along], _FARTHER[along]
+            slope = across * inverse
             reached[n_reached] = j
             n_reached += (low <= slope) & (slope <= high) & (n_more <= chords[j])
-            if (arc.gx[j] == 0) == is_level:
-                used = _USED / along
+            if (gx[j] == 0) == is_level:
+                used = _USED * inverse
                 low, high = max(low, slope - used), min(high, slope + used)
             else:
-                one, other = across / (along - _USED), across / (along + _USED)
-                low, high = max(low, min(one, other)), min(high, max(one, other))
+                one, two = across * nearer, across * farther
+                low, high = max(low, min(one, two)), min(high, max(one, two))
             if low > high:
                 break
         for k in range(n_reached):
             j = reached[k]
-            if n_more < chords[j] or off[i] < off[j]:
-                total = off[i] + _squares(arc, i, j)
+            if n_more < chords[j] or off_i < off[j]:
+                total = off_i + _squares(arc, i, j)
                 if n_more < chords[j] or total < off[j]:
-                    chords[j], arc.before[j], off[j] = n_more, i, total
+                    chords[j], before[j], off[j] = n_more, i, total
 
 
 @compiled
 def _squares(arc, i, j):
     """Sum of the squared distances of the middles between two candidates to the chord."""
-    x, y = arc.x[i] - arc.x[0], arc.y[i] - arc.y[0]
-    n = arc.edge[j] - arc.edge[i] - 1
+    x, y = arc[_X, i] - arc[_X, 0], arc[_Y, i] - arc[_Y, 0]
+    n = arc[_EDGE, j] - arc[_EDGE, i] - 1
     if n == 0:
         return 0.0
-    own = 1 if arc.edge[i] > 0 else 0  # a node is no middle
-    u, v = float(arc.x[j] - arc.x[i]), float(arc.y[j] - arc.y[i])
-    sx, sy = arc.sx[j] - arc.sx[i] - own * x, arc.sy[j] - arc.sy[i] - own * y
-    xx = arc.sxx[j] - arc.sxx[i] - own * x * x - x * (2 * sx - n * x)
-    xy = arc.sxy[j] - arc.sxy[i] - own * x * y - x * sy - y * (sx - n * x)
-    yy = arc.syy[j] - arc.syy[i] - own * y * y - y * (2 * sy - n * y)
+    own = 1 if arc[_EDGE, i] > 0 else 0  # a node is no middle
+    u, v = float(arc[_X, j] - arc[_X, i]), float(arc[_Y, j] - arc[_Y, i])
+    sx, sy = arc[_SX, j] - arc[_SX, i] - own * x, arc[_SY, j] - arc[_SY, i] - own * y
+    xx = arc[_SXX, j] - arc[_SXX, i] - own * x * x - x * (2 * sx - n * x)
+    xy = arc[_SXY, j] - arc[_SXY, i] - own * x * y - x * sy - y * (sx - n * x)
+    yy = arc[_SYY, j] - arc[_SYY, i] - own * y * y - y * (2 * sy - n * y)
     return (u * (u * yy - 2 * v * xy) + v * v * xx) / (u * u + v * v)
 
 
@@ -313,11 +297,11 @@ def _shift(arc, x, y, before, at, after, area, x0, y0):
     candidate `after`. With `area`, up to (x, y), the arc is to have up to there the area that it
     has along edges; what is left is made up for by the next end.
     """
-    gx, gy = arc.gx[at], arc.gy[at]
-    own_x, own_y = _HALF * arc.x[at], _HALF * arc.y[at]
-    to_x, to_y = _HALF * arc.x[after], _HALF * arc.y[after]
+    gx, gy = arc[_GX, at], arc[_GY, at]
+    own_x, own_y = _HALF * arc[_X, at], _HALF * arc[_Y, at]
+    to_x, to_y = _HALF * arc[_X, after], _HALF * arc[_Y, after]
     gain = gx * (to_y - y) - gy * (to_x - x)
-    missing = arc.area[after] - area
+    missing = arc[_AREA, after] - area
     missing -= (x - x0) * (own_y - y0) - (y - y0) * (own_x - x0)
     missing -= (own_x - x0) * (to_y - y0) - (own_y - y0) * (to_x - x0)
     if gain == 0:
@@ -341,9 +325,9 @@ def _passes(arc, x, y, to_x, to_y, before, after):
     """Whether the chord from (x, y) to (to_x, to_y) passes the gates between two candidates."""
     u, v = to_x - x, to_y - y
     for c in range(before + 1, after):
-        gate_x, gate_y = _FINE * (_HALF * arc.x[c] - x), _FINE * (_HALF * arc.y[c] - y)
+        gate_x, gate_y = _FINE * (_HALF * arc[_X, c] - x), _FINE * (_HALF * arc[_Y, c] - y)
         # the chord goes ahead through the gate, and has an end of it on either side
-        ahead = _USED_FINE * (u * arc.gy[c] - v * arc.gx[c])
+        ahead = _USED_FINE * (u * arc[_GY, c] - v * arc[_GX, c])
         if ahead <= 0 or abs(u * gate_y - v * gate_x) > ahead:
             return False
     return True

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from postseg._kernels import compiled, kernel
+from postseg._kernels import compiled, inlined, kernel
 from postseg._kernels.chords import EIGHTHS, new_arc, simplify_ring
 from postseg._kernels.contours import LEFT, RIGHT, row_starts, tallest
 from postseg._kernels.junctions import NODE, joined_at
@@ -63,7 +63,7 @@ def outline_parts(first, last, offsets, row, start, stop, label, junctions, simp
     rows = np.empty(tallest(first, last, offsets, row) + 3, np.int64)
     # the walk so far: where it turns, and nodes
     vertices, at_node = np.empty((256, 2), np.int64), np.empty(256, np.bool_)
-    arc = new_arc(256)
+    room = new_arc(256)
     rings = _Rings(np.empty((1024, 2)), np.zeros(16, np.int64))
     n_rings = 0
     parts = np.zeros(last - first + 1, np.int64)
@@ -87,32 +87,14 @@ def outline_parts(first, last, offsets, row, start, stop, label, junctions, simp
                 run, side, a, b, node_a, node_b = _follow(
                     run, side, label[k], row, start, stop, row[begin], rows, junctions
                 )
-                # the nodes from a to b, which are few, and the turns at these if they differ
-                low, high = min(a, b), max(a, b)
-                j = junctions.offsets[y]
-                j_end = junctions.offsets[y + 1]
-                j = first_stopping_after(junctions.x, j, j_end, low - 1)
-                j_end = first_stopping_after(junctions.x, j, j_end, high)
+                j, j_end = junctions.offsets[y], junctions.offsets[y + 1]
+                j = first_stopping_after(junctions.x, j, j_end, min(a, b) - 1)
+                j_end = first_stopping_after(junctions.x, j, j_end, max(a, b))
                 if n + j_end - j + 2 > at_node.size:
                     vertices, at_node = _larger(vertices, at_node, n + j_end - j + 2)
-                    arc = new_arc(at_node.size)
+                    room = new_arc(at_node.size)
                 n_before = n
-                if a != b:
-                    vertices[n, 0], vertices[n, 1], at_node[n] = a, y, False
-                    n += 1
-                for t in range(j_end - j):
-                    at = j + t if a <= b else j_end - 1 - t
-                    if junctions.winner[at] != NODE:
-                        continue
-                    x = junctions.x[at]
-                    if n > n_before and vertices[n - 1, 0] == x:
-                        at_node[n - 1] = True
-                    else:
-                        vertices[n, 0], vertices[n, 1], at_node[n] = x, y, True
-                        n += 1
-                if a != b and vertices[n - 1, 0] != b:
-                    vertices[n, 0], vertices[n, 1], at_node[n] = b, y, False
-                    n += 1
+                n = _add_vertices(vertices, at_node, n, a, b, y, j, j_end, junctions)
                 for node in (node_a, node_b):
                     if node == _NOT:
                         continue
@@ -121,21 +103,15 @@ def outline_parts(first, last, offsets, row, start, stop, label, junctions, simp
                     if there == _NOT:
                         passed[node - 2 * begin] = here
                         continue
-                    rings = _with_ring(
-                        vertices[there:here],
-                        at_node[there:here],
-                        arc,
-                        simplify,
-                        frame,
-                        rings,
-                        n_rings,
-                    )
+                    loop = vertices[there:here], at_node[there:here]
+                    rings = _with_ring(*loop, room, simplify, frame, rings, n_rings)
                     n_rings += 1
                     for t in range(n - here):
                         vertices[there + t] = vertices[here + t]
                         at_node[there + t] = at_node[here + t]
                     n -= here - there
-            rings = _with_ring(vertices[:n], at_node[:n], arc, simplify, frame, rings, n_rings)
+            loop = vertices[:n], at_node[:n]
+            rings = _with_ring(*loop, room, simplify, frame, rings, n_rings)
             n_rings += 1
             if i == begin:  # loops that were closed on the way round its outside are holes
                 _put_first(parts[k - first], n_rings, rings)
@@ -143,7 +119,31 @@ def outline_parts(first, last, offsets, row, start, stop, label, junctions, simp
     return rings.coords[: rings.ends[n_rings]], rings.ends[: n_rings + 1], parts
 
 
-@compiled
+@inlined
+def _add_vertices(vertices, at_node, n, a, b, y, first, end, junctions):
+    """Add to `n` vertices those from (a, y) to (b, y): turns at both if they differ, and nodes.
+
+    The junctions on the way are ``first:end``. Returns how many vertices there are now.
+    """
+    n_before = n
+    if a != b:
+        vertices[n, 0], vertices[n, 1], at_node[n] = a, y, False
+        n += 1
+    for t in range(end - first):
+        j = first + t if a <= b else end - 1 - t
+        if junctions.winner[j] != NODE:
+            continue
+        if n == n_before or vertices[n - 1, 0] != junctions.x[j]:
+            vertices[n, 0], vertices[n, 1] = junctions.x[j], y
+            n += 1
+        at_node[n - 1] = True
+    if a != b and vertices[n - 1, 0] != b:
+        vertices[n, 0], vertices[n, 1], at_node[n] = b, y, False
+        n += 1
+    return n
+
+
+@inlined
 def _follow(run, side, own, row, start, stop, top, rows, junctions):
     """The side after (run, side), and the horizontal edges from column `a` to `b` between.
 
@@ -219,7 +219,7 @@ def _larger(vertices, at_node, needed):
 
 
 @compiled
-def _with_ring(vertices, at_node, arc, simplify, frame, rings, n_rings):
+def _with_ring(vertices, at_node, room, simplify, frame, rings, n_rings):
     """Rings, with that of these lattice points after them."""
     n = at_node.size
     coords, ends = rings.coords, rings.ends
@@ -233,7 +233,7 @@ def _with_ring(vertices, at_node, arc, simplify, frame, rings, n_rings):
     ring = coords[used:]
     unit = 1.0
     if simplify:
-        n = simplify_ring(n, vertices, at_node, arc, ring)
+        n = simplify_ring(n, vertices, at_node, *room, ring)
         unit = 1 / EIGHTHS
     else:
         ring[:n] = vertices

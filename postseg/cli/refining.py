@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from postseg._support.atomic import replacing
-from postseg._support.checks import check_name
+from postseg._support.checks import OUTLINES, Outline, check_name
 from postseg._support.words import out_of, seconds
 from postseg.cli.options import (
     given_thresholds,
@@ -53,6 +53,15 @@ def refining_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option("--quiet", is_flag=True, help="Print nothing but warnings and errors."),
         click.option("--overwrite", is_flag=True, help="Replace outputs that exist."),
+        click.option(
+            "--outline",
+            type=click.Choice(OUTLINES),
+            default="contour",
+            show_default=True,
+            help="What polygons are. contour: outer rings half way between pixels. pixels: edges "
+            "of pixels, holes and parts, exact areas. simplified: a third of those vertices, and "
+            "every pixel still in its cell. In the last two neighbours share their edges.",
+        ),
         click.option(
             "--no-enlarge",
             is_flag=True,
@@ -135,6 +144,7 @@ class Refinement:
         origin: tuple[float, float] | None,
         image_shape: tuple[int, int] | None,
         reference: str | None,
+        outline: Outline,
         no_enlarge: bool,
         overwrite: bool,
         quiet: bool,
@@ -207,6 +217,7 @@ class Refinement:
             "origin": origin,
             "image_shape": image_shape,
             "pixel_size": microns,
+            "outline": outline,
             "filter_config": filter_config,
             "verbose": not quiet,
             "save_debug": debug_image or False,

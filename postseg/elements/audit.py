@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from postseg import __version__
+from postseg._support.checks import Outline, check_outline
 from postseg.filtering.config import FilterConfig
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class Audit(NamedTuple):
         Row and column of the masks in their slide, in mask pixels.
     pixel_size : float or None
         Of a full-resolution pixel, in um; None where it was not known.
+    outline : {"contour", "pixels", "simplified"}
+        What the polygons are; "contour" of older stores, which knew no other.
     config : FilterConfig
         Thresholds, as they were stated.
     rejected : DataFrame
@@ -54,6 +57,7 @@ class Audit(NamedTuple):
     image_shape: tuple[int, int] | None
     origin: tuple[float, float] | None
     pixel_size: float | None
+    outline: Outline
     config: FilterConfig
     rejected: pd.DataFrame
     rejected_runs: NDArray[np.int32]
@@ -65,6 +69,7 @@ def pack(
     factor: int,
     placement: Placement,
     config: FilterConfig,
+    outline: Outline,
 ) -> dict[str, Any]:
     """Make of a filter run what a store can hold.
 
@@ -78,6 +83,8 @@ def pack(
         Where the masks lie.
     config : FilterConfig
         Thresholds that come to those of the run with this placement.
+    outline : {"contour", "pixels", "simplified"}
+        What the polygons are.
     """
     runs, regions = filtered.measured.runs, filtered.regions
     rejected = regions["label"].to_numpy() == 0
@@ -92,6 +99,7 @@ def pack(
         "origin": np.array(placement.origin),
         # absent where not known: a store has no None
         **({} if placement.pixel_size is None else {"pixel_size": placement.pixel_size}),
+        "outline": outline,
         "thresholds": config.model_dump_json(),
         # plain text in any pandas: not every reader of a store knows its newer text columns
         "rejected": regions[rejected].reset_index().astype({"reason": object}),
@@ -115,6 +123,7 @@ def unpack(packed: Mapping[str, Any]) -> Audit:
         _pair(packed.get("image_shape"), int),
         _pair(packed.get("origin"), float),
         None if size is None else float(size),
+        check_outline(str(packed.get("outline", "contour"))),
         FilterConfig.model_validate_json(str(packed["thresholds"])),
         packed["rejected"].set_index("region"),
         np.asarray(packed["rejected_runs"], dtype=np.int32).reshape(-1, 4),

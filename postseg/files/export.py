@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 import uuid
+import warnings
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from postseg._support.atomic import replacing
+from postseg._support.words import counted
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 FORMULA = re.compile(r"^[=+\-@\t\r]")  # how it begins; show/page/templates/report.js has the same
 _FEATURES = 10_000  # written at a time
+_ROUNDING = 1e-9  # of areas, relative
 
 
 class Cells(NamedTuple):
@@ -36,7 +39,7 @@ class Cells(NamedTuple):
     labels : dask.array.Array, shape (rows, columns)
         Label image at full resolution, lazy.
     shapes : GeoDataFrame
-        The shapes element: one polygon per cell, indexed by label.
+        The shapes element: one Polygon or MultiPolygon per cell, indexed by label.
     to_image : (3, 3) array
         Its map to the coordinate system ``"image"``.
     regions : DataFrame
@@ -112,12 +115,21 @@ def _write_geojson(path: Path, cells: Cells) -> None:
     An id is a UUID, the same in every run, whose last 12 digits are the label: its other digits
     differ from tile to tile, so that QuPath can hold the tiles of a slide together.
     ``properties.label`` has the label as a number.
+
+    A cell is a ``Polygon`` of one ring: what the manual of Xenium Ranger shows, which tells of
+    neither holes nor parts.
     """
     import shapely
 
     tile_digits = str(uuid.uuid5(uuid.NAMESPACE_OID, f"postseg {cells.tile}"))[:24]
     labels = cells.shapes.index.to_numpy()
-    geometry = _geometry_in_image(cells)
+    geometry, n_lossy = _outer_rings(_geometry_in_image(cells))
+    if n_lossy:
+        warnings.warn(
+            f"{counted(n_lossy, 'cell')} lost holes or parts: in GeoJSON a cell is one outer ring, "
+            "that of its largest part. GeoParquet and a SpatialData store keep all.",
+            stacklevel=4,  # export, PostSegmentation.export
+        )
     with path.open("w", encoding="utf-8") as file:
         file.write('{"type":"FeatureCollection","features":[')
         for first in range(0, labels.size, _FEATURES):
@@ -132,6 +144,29 @@ def _write_geojson(path: Path, cells: Cells) -> None:
             file.write(",\n" if first else "\n")
             file.write(",\n".join(features))
         file.write("\n]}\n")
+
+
+def _outer_rings(geometry: NDArray[np.object_]) -> tuple[NDArray[np.object_], int]:
+    """The outer ring of each cell's largest part, the first of equals; how many lost something."""
+    import numpy as np
+    import shapely
+
+    is_one = shapely.get_type_id(geometry) == shapely.GeometryType.POLYGON
+    other = np.flatnonzero(~is_one | (shapely.get_num_interior_rings(geometry) > 0))
+    if not other.size:
+        return geometry, 0
+    parts, cell = shapely.get_parts(geometry[other], return_index=True)
+    area = shapely.area(parts)
+    largest = np.zeros(other.size)
+    np.maximum.at(largest, cell, area)
+    # parts of as many pixels may differ by the rounding of where they lie
+    candidate = np.flatnonzero(area >= largest[cell] * (1 - _ROUNDING))
+    cells, first = np.unique(cell[candidate], return_index=True)
+    chosen = parts[candidate[first]]
+    lossy = (np.bincount(cell)[cells] > 1) | (shapely.get_num_interior_rings(chosen) > 0)
+    rings = geometry.copy()
+    rings[other[cells]] = shapely.polygons(shapely.get_exterior_ring(chosen))
+    return rings, int(lossy.sum())
 
 
 def _write_geoparquet(path: Path, cells: Cells) -> None:

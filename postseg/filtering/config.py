@@ -31,6 +31,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from postseg._support.atomic import replacing
+from postseg._support.checks import SETTINGS
 from postseg.filtering import quantities
 
 
@@ -186,6 +187,8 @@ class FilterConfig(BaseModel):
                 if name not in cls.model_fields:
                     near = difflib.get_close_matches(str(name), cls.model_fields, n=1)
                     hint = f"did you mean {near[0]!r}?" if near else "there is no such threshold."
+                    if name in SETTINGS:
+                        hint = f"it is a setting, PostSegmentation({name}=...) or an option."
                     known = ", ".join(cls.model_fields)
                     raise ValueError(f"unknown threshold {name!r:.60}: {hint} Thresholds: {known}")
         return data

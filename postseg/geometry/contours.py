@@ -17,14 +17,18 @@ from postseg.raster.runs import Runs, components
 _BATCH = 1 << 20  # vertices to trace and build at a time: 16 MB
 
 
-class _Rings(NamedTuple):
+class Rings(NamedTuple):
     """Outlines still to be traced: of each region one, and where each ring will begin."""
 
     regions: Grouped
     offsets: NDArray[np.int64]
-    frame: Frame
 
-    def trace(self, first: int, last: int) -> NDArray[np.float64]:
+    @property
+    def last_row(self) -> int | None:
+        """The lowest row that one goes around, or None."""
+        return int(self.regions.row.max()) if self.regions.row.size else None
+
+    def trace(self, first: int, last: int, frame: Frame) -> NDArray[np.float64]:
         """Vertices of the rings ``first:last``."""
         regions, bounds = self.regions, self.offsets[first : last + 1] - self.offsets[first]
         coords = np.empty((bounds[-1], 2))
@@ -34,25 +38,16 @@ class _Rings(NamedTuple):
             regions.offsets[first : last + 1],
             *(regions.row, regions.start, regions.stop),
             bounds,
-            *self.frame,
+            *frame,
             coords,
         )
         return coords
 
 
-def contours_of(runs: Runs, frame: Frame) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
-    """Outline every label by the marching-squares contour of its region at level 0.5.
+def find_rings(runs: Runs) -> Rings:
+    """Choose one region for each label: of its parts the one with the longest outline.
 
-    The rings are those of ``find_contours(np.pad(region, 1), 0.5, fully_connected="high")``:
-    outer outlines, without holes, closed at the image border too. Where a label has several
-    parts, the one with the longest outline (in pixel edges; the first of equals) stands for it.
-
-    Returns
-    -------
-    labels : (n,) int64 array
-        Label values, ascending.
-    polygons : (n,) object array
-        One for each.
+    In pixel edges; the first of equals. Labels are ascending.
     """
     regions = components(runs).regions
     length = _outline_lengths(regions)
@@ -61,22 +56,29 @@ def contours_of(runs: Runs, frame: Frame) -> tuple[NDArray[np.int64], NDArray[np
     chosen = order[position]
     if not np.array_equal(chosen, np.arange(length.size)):
         regions = regions.take(chosen)
-    offsets = np.concatenate(([0], np.cumsum(length[chosen] + 1)))
-    rings = _Rings(regions, offsets, frame)
+    return Rings(regions, np.concatenate(([0], np.cumsum(length[chosen] + 1))))
+
+
+def polygons_of(rings: Rings, frame: Frame) -> NDArray[np.object_]:
+    """Outline regions by their marching-squares contours at level 0.5: a polygon for each.
+
+    They are those of ``find_contours(np.pad(region, 1), 0.5, fully_connected="high")``: outer
+    outlines, without holes, closed at the image border too.
+    """
 
     def build(first: int, last: int) -> NDArray[np.object_]:
         bounds = rings.offsets[first : last + 1] - rings.offsets[first]
         one_ring_each = np.arange(last - first + 1)
         return shapely.from_ragged_array(
-            shapely.GeometryType.POLYGON, rings.trace(first, last), (bounds, one_ring_each)
+            shapely.GeometryType.POLYGON, rings.trace(first, last, frame), (bounds, one_ring_each)
         )
 
-    batches = in_batches(build, offsets, _BATCH, "Outlining")
-    return regions.label, np.concatenate([np.empty(0, dtype=object), *batches])
+    batches = in_batches(build, rings.offsets, _BATCH, "Outlining")
+    return np.concatenate([np.empty(0, dtype=object), *batches])
 
 
 def outline_rings(regions: Grouped) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Outline connected regions as `contours_of` does; they may share pixels.
+    """Outline connected regions as `polygons_of` does; they may share pixels.
 
     Returns
     -------
@@ -86,7 +88,7 @@ def outline_rings(regions: Grouped) -> tuple[NDArray[np.int64], NDArray[np.float
         As (x, y), pixel centres at integers.
     """
     offsets = np.concatenate(([0], np.cumsum(_outline_lengths(regions) + 1)))
-    return offsets, _Rings(regions, offsets, Frame(1.0, 1.0, 0.0)).trace(0, regions.label.size)
+    return offsets, Rings(regions, offsets).trace(0, regions.label.size, Frame(1.0, 1.0, 0.0))
 
 
 def _outline_lengths(regions: Grouped) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ from postseg.raster.runs import Runs
 _BATCH = 1 << 17  # runs to outline at a time
 
 
-def coverage_of(
+def outline(
     runs: Runs, frame: rings.Frame, *, simplify: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
     """Outline every label with its holes; a multipolygon where it has several parts.
@@ -81,9 +81,11 @@ def _find_parts(runs: Runs, meeting: junctions.Junctions) -> Grouped:
     """The parts of the labels, by label, those of one label in raster order."""
     label = runs.label.astype(np.int64, copy=False)
     number, n_parts = rings.find_parts(runs.row, runs.start, runs.stop, label, meeting)
-    order, offsets = run_kernels.group(number, n_parts)
+    of_part = np.empty(n_parts, np.int64)
+    of_part[number - 1] = label
+    by_label = np.argsort(of_part, kind="stable")
+    place = np.empty(n_parts, np.int32)
+    place[by_label] = np.arange(1, n_parts + 1)
+    order, offsets = run_kernels.group(place[number - 1], n_parts)
     row, start, stop = (part[order] for part in runs[:3])
-    parts = Grouped(offsets, row, start, stop, label[order[offsets[:-1]]])
-    if (np.diff(parts.label) < 0).any():
-        parts = parts.take(np.argsort(parts.label, kind="stable"))
-    return parts
+    return Grouped(offsets, row, start, stop, of_part[by_label])

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from postseg._kernels.rings import Frame
 from postseg._support.checks import Outline, check_factor, check_outline
-from postseg.geometry.contours import contours_of
-from postseg.geometry.coverage import coverage_of
+from postseg.geometry import contours, coverage
 from postseg.geometry.placement import Placement, heights
 from postseg.raster.images import encode
 from postseg.raster.label_image import as_label_image
 from postseg.raster.runs import Runs
+
+_POLYGONS = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
 
 
 def outline_polygons(
@@ -34,7 +35,7 @@ def outline_polygons(
 
     Vertices are (x, y) = (column, row), pixel centres at integers, times `scale`, which is of
     (rows, columns). `mirrored` makes of y what `mirror_y0` would, and shifts it by the lowest row
-    with a cell: it points up, from 0.
+    that is outlined: it points up, from 0.
 
     Returns
     -------
@@ -46,12 +47,18 @@ def outline_polygons(
         What was added to y after mirroring.
     """
     down, across = map(float, scale)
-    frame = Frame(across, down, 0.0)
-    if mirrored:
-        frame = Frame(across, -down, mirror_shift(runs.last_row, down))
+
+    def frame(last_row: int | None) -> Frame:
+        if mirrored:
+            return Frame(across, -down, mirror_shift(last_row, down))
+        return Frame(across, down, 0.0)
+
     if outline == "contour":
-        return *contours_of(runs, frame), frame.y_shift
-    return *coverage_of(runs, frame, simplify=outline == "simplified"), frame.y_shift
+        rings = contours.find_rings(runs)
+        lying = frame(rings.last_row)
+        return rings.regions.label, contours.polygons_of(rings, lying), lying.y_shift
+    lying = frame(runs.last_row)
+    return *coverage.outline(runs, lying, simplify=outline == "simplified"), lying.y_shift
 
 
 def masks_to_polygons(
@@ -65,20 +72,31 @@ def masks_to_polygons(
         Label image: 0 is background, every other value a cell.
     factor_rescale : int
         Coordinates are multiplied by it, about (0, 0); 0 means as they are.
+    outline : {"contour", "pixels", "simplified"}
+        What they are:
+
+        - ``"contour"``: marching squares at level 0.5. Vertices lie half way between a pixel of
+          the cell and its 4-neighbour outside, exactly those of ``skimage.measure.find_contours``
+          for a cell off the image border and in one 4-connected piece. Holes are not cut out.
+        - ``"pixels"``: the edges of the pixels, with holes; a MultiPolygon of parts that are not
+          4-connected. Areas are those of the pixels, exactly.
+        - ``"simplified"``: chords along these edges, never as far as the centre of a pixel, so
+          that drawn again they are the same pixels. With holes; parts that meet by a corner are
+          joined, but where others meet there, too: then those of the smaller label are.
+
+        Of the last two neighbours share their edges: a coverage, without gap or overlap.
 
     Returns
     -------
-    list of Polygon
-        One per label, in ascending order of the labels. Vertices lie half way between a pixel
-        of the cell and its 4-neighbour outside, as (x, y) = (column, row) with pixel centres
-        at integers: marching squares at level 0.5, exactly the vertices of
-        ``skimage.measure.find_contours`` for a cell off the image border and in one
-        4-connected piece. Holes are not cut out.
+    list of Polygon or MultiPolygon
+        One per label, in ascending order of the labels, as (x, y) = (column, row) with pixel
+        centres at integers.
 
     Raises
     ------
     TypeError, ValueError
-        When `seg_masks` is not a 2-D label image, `factor_rescale` not a whole number >= 0.
+        When `seg_masks` is not a 2-D label image, `factor_rescale` not a whole number >= 0, and
+        `outline` none of these.
     """
     kind = check_outline(outline)
     factor = check_factor(factor_rescale) or 1
@@ -119,19 +137,19 @@ def mirror_y0(geom: Any) -> Any:
 
     Parameters
     ----------
-    geom : Polygon, or array of geometries
+    geom : Polygon or MultiPolygon, or array of geometries
         An array is mirrored in one vectorised call.
 
     Returns
     -------
-    Polygon or array
+    Polygon or MultiPolygon or array
         Geometries of any other type come back unchanged.
     """
-    if isinstance(geom, shapely.Polygon):
+    if isinstance(geom, shapely.Polygon | shapely.MultiPolygon):
         return shapely.transform(geom, _negate_y)
     if not isinstance(geom, np.ndarray):
         return geom
-    polygons = shapely.get_type_id(geom) == shapely.GeometryType.POLYGON
+    polygons = np.isin(shapely.get_type_id(geom), _POLYGONS)
     if polygons.all():
         return shapely.transform(geom, _negate_y)
     mirrored = geom.copy()
@@ -146,7 +164,12 @@ def _negate_y(coords: NDArray[np.float64]) -> NDArray[np.float64]:
 def shift_to_y0(geometry: NDArray[np.object_]) -> tuple[NDArray[np.object_], float]:
     """Shift all geometries together so that their lowest y, if below 0, is 0; and by how much."""
     shift = max(0.0, -shapely.bounds(geometry)[:, 1].min())
-    return shapely.transform(geometry, lambda coords: np.add(coords, (0, shift))), shift
+    return shift_y(geometry, shift), shift
+
+
+def shift_y(geometry: NDArray[np.object_], shift: float) -> NDArray[np.object_]:
+    """Add to y."""
+    return np.asarray(shapely.transform(geometry, lambda coords: np.add(coords, (0, shift))))
 
 
 def stretch(geometry: NDArray[np.object_], down: float, across: float) -> NDArray[np.object_]:

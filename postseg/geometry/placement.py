@@ -304,6 +304,27 @@ def matrix_of(mirror: Callable[[Any], Any]) -> Matrix:
     )
 
 
+def check_mirror(mirror: Callable[[Any], Any], outline: str) -> None:
+    """Refuse a ``mirror_y0`` that leaves out holes or parts, or puts them elsewhere.
+
+    Raises
+    ------
+    ValueError
+        When it does not do to them what `matrix_of` finds that it does to polygons.
+    """
+    matrix = matrix_of(mirror)
+    holed = shapely.box(0, 0, 9, 8).difference(shapely.box(2, 3, 5, 7))
+    for geom in (holed, shapely.MultiPolygon([holed, shapely.Polygon(_PROBE + 20)])):
+        made, wanted = mirror(geom), shapely.transform(geom, lambda xy: transform(xy, matrix))
+        tolerance = _ROUNDING * np.abs(shapely.get_coordinates(wanted)).max()
+        if not (shapely.is_geometry(made) and shapely.equals_exact(made, wanted, tolerance)):
+            raise ValueError(
+                f"outline is {outline!r}, which keeps holes and parts, and mirror_y0() must do to "
+                f"them what it does to other polygons; of {geom.wkt} it made {made!s:.200}. Use "
+                "shapely.affinity, or shapely.transform, or set outline='contour'."
+            )
+
+
 def _listing(points: NDArray[np.float64]) -> str:
     """The corners of the first polygon."""
     return ", ".join(f"({x:.4g}, {y:.4g})" for x, y in points[:4])

@@ -166,7 +166,7 @@ def test_overwrite(folder):
 
 def test_one_option_per_threshold():
     fixed = {"source", "outputs", "config", "factor_rescale", "label_name", "origin", "element"}
-    fixed |= {"image_shape", "reference", "no_enlarge", "pixel_size", "add_to"}
+    fixed |= {"image_shape", "reference", "no_enlarge", "pixel_size", "add_to", "outline"}
     fixed |= {"allow_pickle", "overwrite", "quiet", "debug_image", "summary"}
     fixed |= {"points", "points_in", "to_image", "xy", "coordinate_system", "gene_key", "min_qv"}
     fixed |= {"genes", "no_points"}

@@ -13,6 +13,7 @@ from zarr.storage import MemoryStore
 
 import postseg
 from postseg import FilterConfig, PostSegmentation
+from postseg._support.checks import OUTLINES
 from postseg.elements.audit import KEY, unpack
 
 SMALL = {**OFF, "min_absolute_area": 120, "max_eccentricity": 0.7}
@@ -151,3 +152,24 @@ def test_of_another_pixel_size_since_the_thresholds_are_kept_in_pixels(change):
     assert audit.pixel_size == post.pixel_size
     assert audit.config == FilterConfig(**{**thresholds, "min_absolute_area": "120 px"})
     assert list(audit.rejected).count("area_um2") == (post.pixel_size is not None)
+
+
+# ---- what the polygons are
+
+
+@pytest.mark.parametrize("outline", OUTLINES)
+def test_the_outline_comes_back(post, outline):
+    post.outline = outline
+    packed = through_zarr(post.process_table().uns)[KEY]
+    assert str(packed["outline"]) == unpack(packed).outline == outline
+    assert {"mask_shape", "image_shape"} <= packed.keys()
+
+
+def test_older_audits_are_of_contours_and_unknown_ones_are_refused(post):
+    post.outline = "pixels"
+    packed = post.process_table().uns[KEY]
+    packed["outline"] = "smooth"
+    with pytest.raises(ValueError, match=r"outline is 'smooth'; give 'contour', 'pixels' or"):
+        unpack(through_zarr(packed))
+    del packed["outline"]
+    assert unpack(through_zarr(packed)).outline == "contour"

@@ -164,6 +164,81 @@ def test_geojson_in_several_pieces(small, tmp_path, monkeypatch):
     assert (tmp_path / "c.geojson").read_text() == whole
 
 
+# ---- holes and parts, of which GeoJSON takes one ring
+
+
+LOW, HIGH, LARGE = shapely.box(0, 0, 2, 2), shapely.box(2, 2, 4, 4), shapely.box(4, 4, 9, 7)
+HOLED = shapely.box(10, 10, 15, 15).difference(shapely.box(12, 12, 13, 13))
+CELLS = {  # what a cell is, and the ring that is left of it, where it loses something
+    "plain": (LOW, None),
+    "a hole": (HOLED, shapely.box(10, 10, 15, 15)),
+    "the largest part": (shapely.MultiPolygon([LOW, LARGE, HIGH]), LARGE),
+    "the first of equals": (shapely.MultiPolygon([HIGH, LOW]), HIGH),
+    "larger without its hole": (shapely.MultiPolygon([shapely.box(0, 0, 5, 4.9), HOLED]), None),
+    "a part with a hole": (shapely.MultiPolygon([LOW, HOLED]), shapely.box(10, 10, 15, 15)),
+    "one part": (shapely.MultiPolygon([LARGE]), None),
+}
+LEFT = {"larger without its hole": shapely.box(0, 0, 5, 4.9), "one part": LARGE, "plain": LOW}
+
+
+def geojson_of(path, geometry):
+    shapes = gpd.GeoDataFrame(geometry=geometry, index=np.arange(len(geometry)) * 2 + 3)
+    export_cells(path, Cells(None, shapes, np.eye(3), None, "t"))
+    features = json.loads(path.read_text())["features"]
+    assert {feature["geometry"]["type"] for feature in features} == {"Polygon"}
+    assert {len(feature["geometry"]["coordinates"]) for feature in features} == {1}
+    assert [feature["properties"]["label"] for feature in features] == list(shapes.index)
+    return shapely.from_geojson([json.dumps(feature["geometry"]) for feature in features])
+
+
+def test_geojson_has_the_outer_ring_of_the_largest_part_and_warns_once(tmp_path):
+    given = [cell for cell, _ in CELLS.values()]
+    with pytest.warns(UserWarning, match="^5 cells lost holes or parts: in GeoJSON") as told:
+        found = geojson_of(tmp_path / "c.geojson", given)
+    assert len(told) == 1
+    expected = [LEFT[name] if left is None else left for name, (_, left) in CELLS.items()]
+    assert shapely.equals(found, expected).all()
+
+
+@pytest.mark.parametrize("name", ["plain", "one part"])
+def test_geojson_of_cells_that_lose_nothing_warns_of_nothing(tmp_path, name):
+    geojson_of(tmp_path / "c.geojson", [CELLS[name][0]] * 2)
+
+
+def test_the_first_of_equals_is_not_the_one_that_rounding_made_larger(tmp_path):
+    """Parts of as many pixels, the later one with the larger area as a float."""
+    scale = 1 / 3
+    parts = [shapely.box(x, 0.1, x + scale, 0.1 + scale) for x in np.arange(40) / 7 * 2]
+    area = shapely.area(parts)
+    first, later = next((i, j) for i in range(40) for j in range(i, 40) if area[j] > area[i])
+    with pytest.warns(UserWarning, match="^1 cell lost"):
+        (found,) = geojson_of(
+            tmp_path / "c.geojson", [shapely.MultiPolygon([parts[first], parts[later]])]
+        )
+    assert found == parts[first]
+
+
+def test_geojson_of_outlines_with_holes_and_parts(tmp_path):
+    masks = np.kron([[1, 1, 1, 0, 0], [1, 0, 1, 2, 0], [1, 1, 1, 0, 2]], np.ones((4, 4), int))
+    off = {"min_area": None, "max_convexity_deficit": None, "min_absolute_area": None}
+    post = PostSegmentation(masks, 3, outline="pixels", filter_config=off, verbose=False)
+    with pytest.warns(UserWarning, match="^2 cells lost holes or parts") as told:
+        post.export(tmp_path / "c.geojson")
+    assert told[0].filename == __file__
+    found = gpd.read_file(tmp_path / "c.geojson").set_crs(None, allow_override=True)
+    assert found["label"].tolist() == [1, 2]
+    assert found.area.tolist() == [9 * 9 * 16, 9 * 16]
+    assert found.geometry[1].bounds == (36, 12, 48, 24)  # the upper one of two
+    assert set(post.shapes_model.geom_type) == {"Polygon", "MultiPolygon"}  # and there all is
+
+
+@pytest.mark.filterwarnings("error")
+def test_geojson_that_must_not_lose_anything_is_not_written(tmp_path):
+    with pytest.raises(UserWarning, match="1 cell lost"):
+        geojson_of(tmp_path / "c.geojson", [HOLED])
+    assert not list(tmp_path.iterdir())
+
+
 # ---- the audit table
 
 

@@ -8,7 +8,9 @@ from shapely import LinearRing, LineString, MultiPolygon, Point, Polygon, affini
 
 from postseg import PostSegmentation
 from postseg.geometry.outlines import mirror_y0
-from postseg.geometry.placement import matrix_of
+from postseg.geometry.placement import check_mirror, matrix_of
+
+HOLED = Polygon([(0, 0), (4, 0), (4, 4), (0, 4)], [[(1, 1), (1, 2), (2, 2), (2, 1)]])
 
 
 def test_mirroring_turns_y_upside_down():
@@ -18,15 +20,13 @@ def test_mirroring_turns_y_upside_down():
 
 
 def test_holes_are_mirrored_too():
-    hole = [(1, 1), (1, 2), (2, 2), (2, 1)]
-    mirrored = mirror_y0(Polygon([(0, 0), (4, 0), (4, 4), (0, 4)], [hole]))
+    mirrored = mirror_y0(HOLED)
     assert list(mirrored.interiors[0].coords) == [(1, -1), (1, -2), (2, -2), (2, -1), (1, -1)]
 
 
 @pytest.mark.parametrize(
     "geom",
     [
-        MultiPolygon([Polygon([(0, 0), (3, 0), (3, 2)])]),
         Point(1, 2),
         LineString([(0, 0), (1, 2)]),
         LinearRing([(0, 0), (3, 0), (3, 2)]),
@@ -37,12 +37,17 @@ def test_other_geometries_come_back_unchanged(geom):
     assert mirror_y0(geom) is geom
 
 
+def test_all_parts_are_mirrored():
+    parts = MultiPolygon([Polygon([(0, 0), (3, 0), (3, 2)]), HOLED])
+    assert mirror_y0(parts) == MultiPolygon([Polygon([(0, 0), (3, 0), (3, -2)]), mirror_y0(HOLED)])
+
+
 def test_an_array_is_mirrored_at_once_and_only_its_polygons():
-    polygon, point = Polygon([(0, 0), (3, 0), (3, 2)]), Point(1, 2)
-    given = np.array([polygon, point, polygon], dtype=object)
+    polygon, point, parts = Polygon([(0, 0), (3, 0), (3, 2)]), Point(1, 2), MultiPolygon([HOLED])
+    given = np.array([polygon, point, parts, polygon], dtype=object)
     mirrored = mirror_y0(given)
-    assert mirrored.tolist() == [mirror_y0(polygon), point, mirror_y0(polygon)]
-    assert given.tolist() == [polygon, point, polygon]
+    assert mirrored.tolist() == [mirror_y0(polygon), point, mirror_y0(parts), mirror_y0(polygon)]
+    assert given.tolist() == [polygon, point, parts, polygon]
 
 
 def test_an_empty_array_is_mirrored():
@@ -109,3 +114,31 @@ def test_such_a_mirror_fails_the_step_and_leaves_the_object_as_it_was(name):
             step()
     assert post.shapes_model is None
     assert post.labels_model is None
+
+
+# ---- of outlines with holes and parts
+
+
+@pytest.mark.parametrize("matrix", [[1, 0, 0, -1, 0, 0], [-0.6, 0.8, 0.8, 0.6, 1 / 3, 1e9]])
+def test_a_mirror_that_keeps_holes_and_parts_is_accepted(matrix):
+    check_mirror(lambda geom: affinity.affine_transform(geom, matrix), "pixels")
+
+
+LOSING = {
+    "polygons only": lambda geom: flipped(geom) if isinstance(geom, Polygon) else geom,
+    "rings only": lambda geom: (
+        Polygon(flipped(geom).exterior) if isinstance(geom, Polygon) else flipped(geom)
+    ),
+    "the first part": lambda geom: flipped(geom.geoms[0] if hasattr(geom, "geoms") else geom),
+    "no parts": lambda geom: flipped(geom) if isinstance(geom, Polygon) else None,
+}
+
+
+@pytest.mark.parametrize("losing", LOSING.values(), ids=LOSING)
+def test_a_mirror_that_leaves_out_holes_or_parts_is_refused(losing):
+    matrix_of(losing)  # with outlines of one ring it is as good as any
+    with pytest.raises(
+        ValueError, match=r"outline is 'pixels', .*mirror_y0\(\).* it made "
+    ) as error:
+        check_mirror(losing, "pixels")
+    assert len(str(error.value)) < 700

@@ -1,13 +1,14 @@
 """Layers for napari lie where they should over an image, and tell what was rejected."""
 
 import sys
+from itertools import chain
 
 import dask.array as da
 import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
-from drawing import OFF
+from drawing import OFF, draw
 from skimage.measure import label
 from tampering import tissue
 
@@ -107,6 +108,22 @@ def test_several_polygons_of_one_cell():
         (4.5, -0.5, 5.5, 2.5),
         (-0.5, 4.5, 8.5, 8.5),
     ]
+
+
+@pytest.mark.parametrize("outline", ["pixels", "simplified"])
+def test_outlines_with_holes_and_parts_are_the_outer_rings_of_all_parts(outline):
+    masks = np.kron(draw("1114.. 1.1.32 111.23"), np.ones((3, 3), int))
+    post = PostSegmentation(masks, 4, outline=outline, filter_config=OFF, verbose=False)
+    *_, (rings, kwargs, _) = post.to_napari()
+    parts = [
+        [label] * shapely.get_num_geometries(geom)
+        for label, geom in post.shapes_model.geometry.items()
+    ]
+    assert kwargs["features"]["label"].tolist() == [*chain(*parts)]
+    assert max(map(len, parts)) > 1
+    assert post.shapes_model.geometry[1].interiors
+    hole = shapely.box(14, 14, 20, 20)
+    assert as_polygons(rings)[0].contains(hole)
 
 
 def test_survivors_are_described():

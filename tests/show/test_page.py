@@ -24,6 +24,7 @@ from page_samples import (
 )
 
 from postseg import FilterConfig, PostSegmentation
+from postseg._support.checks import OUTLINES
 from postseg.filtering.config import THRESHOLDS
 from postseg.filtering.metrics import METRICS
 from postseg.filtering.report import human
@@ -172,6 +173,15 @@ def test_the_config_says_what_a_reader_would_write():
         'max_area = "none"',
         "max_convexity_deficit = 0.2",
     } <= set(lines)
+
+
+def test_the_command_has_the_outline_unless_it_is_the_one_without_asking(post):
+    page = {outline: page_of(post, outline=outline) for outline in OUTLINES}
+    assert page["contour"] == page_of(post)
+    for outline in OUTLINES[1:]:
+        lead = text(read(page[outline]).find(".//section[@id='config']/p"))
+        assert f"--config thresholds.toml --outline {outline}." in lead
+        assert page[outline].replace(f" --outline {outline}", "") == page["contour"]
 
 
 def test_the_page_holds_the_config_and_what_min_area_came_to(post, tree):

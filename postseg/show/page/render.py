@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from postseg import __version__
+from postseg._support.checks import Outline
 from postseg._support.words import exact, fixed, heading, human
 from postseg.filtering.config import config_toml
 from postseg.filtering.metrics import METRIC
@@ -146,6 +147,7 @@ def render(
     title: str,
     source: str,
     made: datetime,
+    outline: Outline = "contour",
 ) -> str:
     """Write the page: readable without a network, in light and dark, on a desk and on a phone.
 
@@ -161,6 +163,8 @@ def render(
         Heading of the page, and where the label image came from.
     made : datetime
         When.
+    outline : {"contour", "pixels", "simplified"}
+        Of the cells, for who wants to have them again; no picture is drawn from it.
 
     Returns
     -------
@@ -208,6 +212,7 @@ def render(
         definitions={name: metric.definition for name, metric in METRIC.items()},
         statistics=_STATISTICS,
         config=config_toml(report.stated),
+        outline=outline,
         needs_pixel_size=report.stated != report.config,
         columns={name: COLUMNS[name] for name in audit["columns"]},
         reasons=reasons,
