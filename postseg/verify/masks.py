@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from postseg.geometry.placement import Matrix, scaling, translation
+from postseg.geometry.placement import Matrix, scaling, transform, translation
 from postseg.raster.grouped import Grouped
 from postseg.raster.nearest import Shape, first_showing, shown
 from postseg.raster.runs import Runs
@@ -142,12 +142,12 @@ def find_masks(told: Masks, shape: Shape, to_pixels: Matrix) -> Masks | None:
 def _cropped(told: Masks, image: Masks, shape: Shape, to_pixels: Matrix) -> Masks | None:
     """The part of an image that labels are, if the map to them is one from polygons to it."""
     (down, across), per_pixel = image.sides, np.divide(image.sides, told.sides)
-    plain = scaling(per_pixel[1], -per_pixel[0])
-    if np.abs(to_pixels[:2, :2] - plain[:2, :2]).max() > _SAME:
+    origin, *steps = transform(np.array([(0, 0), (1, 0), (0, 1)]), to_pixels)
+    if np.abs(steps - origin - np.diag((per_pixel[1], -per_pixel[0]))).max() > _SAME:
         return None
-    column = np.array([across / 2 - to_pixels[0, 2]])
+    column = np.array([across / 2 - origin[0]])
     # any last row will do: those that give a whole number show mask pixels in the same way
-    row = down * np.arange(1, told.shape[0] + 1) - to_pixels[1, 2]
+    row = down * np.arange(1, told.shape[0] + 1) - origin[1]
     first = []
     for axis, found in enumerate((row, column)):
         whole = np.round(found)
