@@ -118,8 +118,7 @@ def compare_times(masks):
 def describe(polygons, masks, cells, areas):
     """Vertices a cell, areas beside those of the pixels (mean, and worst), pixels that differ."""
     geometry = np.array(polygons, dtype=object)
-    n_rings = len(shapely.get_rings(geometry))  # which repeat their first vertex
-    vertices = (shapely.get_num_coordinates(geometry).sum() - n_rings) / cells.size
+    vertices = shapely.get_num_coordinates(geometry).sum() / cells.size
     off = 100 * (shapely.area(geometry) / areas - 1)
     drawn = rasterio.features.rasterize(
         zip(geometry, cells.tolist(), strict=True), masks.shape, transform=PIXELS, dtype=np.int32
