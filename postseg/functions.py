@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
+from collections.abc import Callable
+from functools import wraps
 from os import PathLike
-from typing import Any, Literal
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from postseg._support.checks import check_pixel_size
 from postseg.filtering import criteria, quantities
-from postseg.filtering.config import FilterConfig
+from postseg.filtering.config import FilterConfig, suggestion
 from postseg.filtering.run import FilterRun, apply_filter, measure_masks, why_nothing_passed
 from postseg.raster.label_image import LabelImage
 
+P = ParamSpec("P")
+T = TypeVar("T")
 DebugImage = bool | str | PathLike[str] | None  # whether to save it, or where
 
 
@@ -32,6 +37,23 @@ def save_picture(filtered: FilterRun, where: DebugImage) -> None:
     )
 
 
+def _with_suggestions(function: Callable[P, T]) -> Callable[P, T]:
+    """The same function, which answers a misspelt keyword with the nearest."""
+    known = inspect.signature(function).parameters
+
+    @wraps(function)
+    def call(*arguments: P.args, **keywords: P.kwargs) -> T:
+        for name in keywords:
+            if name not in known:
+                raise TypeError(
+                    f"{function.__name__}() has no parameter {name!r}{suggestion(name, known)}"
+                )
+        return function(*arguments, **keywords)
+
+    return call
+
+
+@_with_suggestions
 def filter_cell_by_regionprops(
     seg_masks: Any,
     max_eccentricity: float | None = None,
@@ -138,7 +160,7 @@ def filter_cell_by_regionprops(
     if verbose:
         print(filtered.report)
     if not filtered.report.passed:
-        warnings.warn(why_nothing_passed(filtered.report), stacklevel=2)
+        warnings.warn(why_nothing_passed(filtered.report), stacklevel=3)
     for note in filtered.report.notes:
-        warnings.warn(note, stacklevel=2)
+        warnings.warn(note, stacklevel=3)
     return filtered.masks

@@ -46,7 +46,7 @@ from postseg.filtering.run import (
     why_nothing_passed,
     with_transcripts,
 )
-from postseg.filtering.sweep import Sweep, Window, sweep, swept, window
+from postseg.filtering.sweep import Sweep, Swept, Window, sweep, swept, window
 from postseg.functions import DebugImage, save_picture
 from postseg.geometry import outlines
 from postseg.geometry.placement import (
@@ -850,7 +850,7 @@ class PostSegmentation:
             found["transcript_share"] = found["transcripts"] / (measured.n_transcripts or 1)
         if any(isinstance(value, str) for value in values):
             found["value"] = pd.Series(values, dtype=object)  # in a text column None would be NaN
-        return found.set_index("value")
+        return Swept(found.set_index("value"))
 
     # ---- handing over
 

@@ -27,11 +27,15 @@ def check_factor(factor: Any) -> int:
     ValueError
         For negative and fractional numbers and NaN.
     """
-    hint = "give a whole number, e.g. 4 when the masks are 4 times smaller than the image"
+    hint = "give a whole number, e.g. 4 where the masks are 4 times smaller than the image"
     if isinstance(factor, np.generic):
         factor = factor.item()
     if isinstance(factor, bool) or not isinstance(factor, int | float):
         raise TypeError(f"factor_rescale is {factor!r}, a {type(factor).__name__}; {hint}.")
+    if isinstance(factor, float) and 0 < factor < 1:
+        meant = f"{1 / factor:.6g}"
+        if meant.isdigit():
+            hint = f"give {meant} where the masks are {meant} times smaller than the image"
     if isinstance(factor, float) and not (math.isfinite(factor) and factor.is_integer()):
         raise ValueError(f"factor_rescale is {factor!r}; {hint}.")
     if factor < 0:

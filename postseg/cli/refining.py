@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from postseg._support.atomic import replacing
-from postseg._support.checks import OUTLINES, Outline, check_name
+from postseg._support.checks import OUTLINES, Outline, check_factor, check_name
 from postseg._support.words import out_of, seconds
 from postseg.cli.options import (
     given_thresholds,
@@ -39,6 +39,16 @@ output_option = click.option(
     metavar="OUT",
     help="Store or file to write, see above; may be repeated. Required without --add-to.",
 )
+
+
+def _factor(value: Any) -> int:
+    try:
+        return check_factor(float(value))
+    except ValueError as error:
+        message = str(error)
+        if "factor_rescale" not in message:
+            message = f"{value!r} is no whole number, such as 4."
+        raise click.BadParameter(message) from error
 
 
 def refining_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -101,7 +111,7 @@ def refining_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option(
             "--factor-rescale",
-            type=click.IntRange(min=0),
+            type=_factor,
             default=1,
             metavar="N",
             show_default=True,

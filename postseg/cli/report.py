@@ -20,6 +20,7 @@ from postseg.cli.options import (
 )
 from postseg.cli.places import check_places, check_suffix
 from postseg.cli.terminal import step
+from postseg.files.reference import file_of
 
 if TYPE_CHECKING:
     from postseg.processor import PostSegmentation
@@ -32,9 +33,9 @@ _PATH = click.Path(path_type=Path)
 @click.option("-o", "--output", required=True, type=_PATH, metavar="HTML", help="Page to write.")
 @click.option(
     "--image",
-    type=_PATH,
-    metavar="FILE",
-    help="Microscope image to draw on: as large as the label image, or an integer multiple.",
+    metavar="FILE|NAME",
+    help="Microscope image to draw on: as large as the label image, or an integer multiple. A "
+    "file, or an image element: its name in SOURCE, or SLIDE.zarr/images/NAME of another store.",
 )
 @click.option("--title", metavar="TEXT", help="Heading of the page; default: the name of SOURCE.")
 @input_options
@@ -47,7 +48,7 @@ def report(
     /,
     source: Path,
     output: Path,
-    image: Path | None,
+    image: str | None,
     title: str | None,
     config: Path | None,
     pixel_size: float | Path | None,
@@ -67,7 +68,8 @@ def report(
     given = given_thresholds(ctx, thresholds)
     filter_config = read_config(config) if config else None
     check_suffix(output, "--output", ".html")
-    check_places([source, image, config, pixel_size], [output], overwrite)
+    drawn_on = file_of(image, source, ("images",)) if image else None
+    check_places([source, drawn_on, config, pixel_size], [output], overwrite)
     microns = known_pixel_size(pixel_size)
     # without matplotlib or Jinja2 these say what to install
     import postseg.show.figures
@@ -78,7 +80,7 @@ def report(
         if image:
             from postseg.cli.tissue import read_tissue
 
-            tissue = read_tissue(image)
+            tissue = read_tissue(image, source)
         post, origin = _filtered_before(source, element), str(source)
         if post is None:
             post = _filtered_now(source, element, allow_pickle)

@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from pydantic import ValidationError
 
 from postseg._support.progress import bar, shown_by
-from postseg.filtering.config import in_one_line
 
 
 class Group(click.Group):
@@ -113,9 +111,7 @@ def one_line(error: Exception) -> str:
     error : Exception
         Any; what nobody expected is shown with its place in the code.
     """
-    if isinstance(error, ValidationError):
-        text = in_one_line(error)
-    elif isinstance(error, OSError) and error.strerror:
+    if isinstance(error, OSError) and error.strerror:
         text = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     elif isinstance(
         error, (OSError, ValueError, TypeError, RuntimeError, ImportError, MemoryError)

@@ -1,37 +1,59 @@
 """Read a microscope image to draw on."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from postseg._support.atomic import is_store
 from postseg._support.reading import reading
+from postseg.files.reference import file_of
 from postseg.files.whole_files import check_png, check_whole, first_series
 from postseg.show.view import COLOURS, channels_last
 
+_FOLDERS = ("images",)  # of a store
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy")
 
 
-def read_tissue(path: Path) -> NDArray[np.generic]:
-    """Read a grey or RGB image, colours last.
+def read_tissue(image: str, source: Path) -> Any:
+    """Read a grey or RGB image, colours last, or open an image element of a store.
 
     Parameters
     ----------
-    path : Path
-        A ``.png``, ``.jpg``, ``.tif`` (its first series, finest level) or ``.npy`` file.
+    image : str
+        A ``.png``, ``.jpg``, ``.tif`` (its first series, finest level) or ``.npy`` file; the name
+        of an image element of the store `source`, or the path of one of another store, such as
+        ``slide.zarr/images/he``.
+    source : Path
+        What the masks are read from.
+
+    Returns
+    -------
+    array, DataArray or DataTree
+        What `show.view.as_tissue` takes.
 
     Raises
     ------
     OSError
         The file is missing or damaged.
     ValueError
-        It has another suffix, or is no 2-D image.
+        It has another suffix, is no 2-D image, or there is no such element.
     """
+    path = file_of(image, source, _FOLDERS)
+    if is_store(path):
+        from postseg.elements.store import read_raster
+
+        return read_raster(path, Path(image).name, _FOLDERS)
+    return _read_file(path)
+
+
+def _read_file(path: Path) -> NDArray[np.generic]:
     suffix = path.suffix.lower()
     if suffix not in _SUFFIXES:
         raise ValueError(
             f"{path} has the suffix {suffix!r}; a microscope image is read from: "
-            f"{', '.join(_SUFFIXES)}."
+            f"{', '.join(_SUFFIXES)}, or an image element of a .zarr store."
         )
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist.")

@@ -169,8 +169,10 @@ def read_labels(path: str | PathLike[str], element: str | None = None) -> Any:
     return build.with_pixels(labels, pixels)
 
 
-def read_raster(path: str | PathLike[str], name: str) -> xr.DataArray | xr.DataTree:
-    """Open an image or labels element of a store by name, lazily.
+def read_raster(
+    path: str | PathLike[str], name: str, kinds: tuple[str, ...] = ("images", "labels")
+) -> xr.DataArray | xr.DataTree:
+    """Open an image or labels element of a store by name, lazily; or of these `kinds` only.
 
     Raises
     ------
@@ -181,8 +183,10 @@ def read_raster(path: str | PathLike[str], name: str) -> xr.DataArray | xr.DataT
     """
     from postseg.elements import build
 
-    sdata = build.open_store(path, ("images", "labels"))
-    return _named(path, "image or labels", {**sdata.images, **sdata.labels}, name)
+    sdata = build.open_store(path, kinds)
+    elements = {kind: dict(getattr(sdata, kind)) for kind in kinds}
+    what = " or ".join({"images": "image"}.get(kind, kind) for kind in kinds)
+    return _named(path, what, {k: v for found in elements.values() for k, v in found.items()}, name)
 
 
 def read_points(path: str | PathLike[str], name: str) -> dd.DataFrame:

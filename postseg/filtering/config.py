@@ -13,7 +13,7 @@ from dataclasses import asdict
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 import numpy as np
 from pydantic import (
@@ -103,8 +103,8 @@ class FilterConfig(BaseModel):
 
     Raises
     ------
-    pydantic.ValidationError
-        A ``ValueError`` that names the field, the value and what is allowed.
+    ValueError
+        Names the field, the value and what is allowed.
 
     Examples
     --------
@@ -179,6 +179,14 @@ class FilterConfig(BaseModel):
         "'judge' them as all others, 'keep' them whatever their shape and size, or 'drop' them.",
     )
 
+    if not TYPE_CHECKING:  # which knows the fields by what pydantic makes of the class
+
+        def __init__(self, **thresholds: Any) -> None:
+            try:
+                super().__init__(**thresholds)
+            except ValidationError as error:
+                raise ValueError(in_one_line(error)) from None
+
     @model_validator(mode="before")
     @classmethod
     def _known_fields(cls, data: Any) -> Any:
@@ -230,8 +238,8 @@ class FilterConfig(BaseModel):
 
         Raises
         ------
-        pydantic.ValidationError
-            A ``ValueError`` that names the field, the value and what is allowed.
+        ValueError
+            Names the field, the value and what is allowed.
         """
         return type(self)(**{**dict(self), **thresholds})
 
@@ -327,8 +335,8 @@ class FilterConfig(BaseModel):
             raise ValueError(f"{path} must hold a table of thresholds, e.g. max_area = 2000")
         try:
             return cls(**data)
-        except ValidationError as error:
-            raise ValueError(f"{path}: {in_one_line(error)}") from error
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
 
 
 def _suffix_of(path: Path) -> str:
@@ -472,7 +480,7 @@ def check_config(config: Any) -> FilterConfig:
     ------
     TypeError
         For anything else.
-    pydantic.ValidationError
+    ValueError
         For impossible thresholds.
     """
     if isinstance(config, FilterConfig):

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from postseg._support.words import in_percent
 from postseg.filtering import criteria
@@ -16,6 +15,17 @@ from postseg.filtering.config import THRESHOLDS, FilterConfig, limits
 from postseg.filtering.run import Measured
 
 _STEPS = 80
+
+
+class Swept(pd.DataFrame):
+    """A table of what values of a threshold keep, printed with all its columns.
+
+    Lists of regions are printed as how many they are.
+    """
+
+    def __repr__(self) -> str:
+        lists = {name: len for name in ("gained", "lost") if name in self}
+        return pd.DataFrame(self).to_string(formatters=lists)
 
 
 class Sweep(NamedTuple):
@@ -256,6 +266,6 @@ def _values(
 def _is_possible(field: str, value: float, config: FilterConfig) -> bool:
     try:
         config.replace(**{field: value})
-    except ValidationError:
+    except ValueError:
         return False
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeGuard
 
@@ -52,6 +53,7 @@ def as_label_image(masks: Any) -> LabelImage:
     pillow = sys.modules.get("PIL.Image")
     if pillow is not None and isinstance(masks, pillow.Image):
         check_picture("masks", masks)
+    _refuse_containers(masks)
     paint = getattr(masks, "label_image", None)
     if callable(paint):
         masks = paint()
@@ -83,6 +85,31 @@ def as_label_image(masks: Any) -> LabelImage:
             "it into tiles."
         )
     return image
+
+
+def _refuse_containers(masks: Any) -> None:
+    """Tell which part of what holds masks among other things is to be passed."""
+    spatialdata = sys.modules.get("spatialdata")
+    if spatialdata is not None and isinstance(masks, spatialdata.SpatialData):
+        names = list(masks.labels)
+        which = f"one of its labels elements, {', '.join(map(repr, names))}: " if names else ""
+        example = f"sdata[{names[0]!r}]" if names else "a label image; it has no labels element"
+        raise TypeError(f"masks is a whole SpatialData object; pass {which}{example}.")
+    if isinstance(masks, np.ndarray) and masks.dtype == object and masks.ndim == 0:
+        masks = masks.item()  # as NumPy loads a dictionary
+    if isinstance(masks, Mapping):
+        advice = "pass the label image in it"
+        if "masks" in masks:
+            advice = 'of Cellpose\'s _seg.npy pass its "masks": np.load(path, allow_pickle=True)'
+            advice += '.item()["masks"]'
+        raise TypeError(f"masks is a dictionary of {', '.join(map(repr, masks))}; {advice}.")
+    if isinstance(masks, tuple) and len(masks) > 2 and getattr(masks[0], "ndim", 0) == 2:
+        first, *others = (getattr(part, "shape", type(part).__name__) for part in masks)
+        if any(other != first for other in others):  # no stack of planes
+            raise TypeError(
+                f"masks is a tuple of {len(masks)} things; of what Cellpose's eval() returns, "
+                "(masks, flows, styles), pass the first: masks[0]."
+            )
 
 
 def check_picture(what: object, picture: Image.Image) -> None:

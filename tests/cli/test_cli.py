@@ -363,11 +363,16 @@ def test_bad_input(folder, name, content, message):
             "'mean' is .* nor 'median' or 'median_div2' or 'none'",
         ),
         (["run", "m.npy", "-o", "o.zarr", "--max-area", "median"], "'median' is neither"),
-        (["run", "m.npy", "-o", "o.zarr", "--factor-rescale", "-1"], "-1 is not in the range"),
+        (["run", "m.npy", "-o", "o.zarr", "--factor-rescale", "-1"], "-1.0, below 0"),
         (
             ["run", "m.npy", "-o", "o.zarr", "--factor-rescale", "1.5"],
-            "'1.5' is not a valid integer",
+            "factor_rescale is 1.5; give a whole number",
         ),
+        (
+            ["run", "m.npy", "-o", "o.zarr", "--factor-rescale", "0.5"],
+            "give 2 where the masks are 2 times smaller",
+        ),
+        (["run", "m.npy", "-o", "o.zarr", "--factor-rescale", "four"], "'four' is no whole number"),
         (["walk"], "No such command 'walk'"),
     ],
 )

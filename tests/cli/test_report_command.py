@@ -12,6 +12,8 @@ from click.testing import CliRunner
 from drawing import squares
 from PIL import Image
 from sampling import some
+from spatialdata import SpatialData, read_zarr
+from spatialdata.models import Image2DModel
 
 from postseg import FilterConfig, PostSegmentation
 from postseg.cli.main import main
@@ -229,3 +231,17 @@ def test_a_missing_library_is_named_before_any_work(folder, monkeypatch, library
         "postseg.files.read.read_label_image", lambda *_, **__: pytest.fail("was read")
     )
     assert 'pip install "postseg[plot]"' in fail("m.npy", "-o", "r.html")
+
+
+@pytest.mark.parametrize("name", ["he", "slide.zarr/images/he"])
+def test_drawn_on_an_image_element(store, folder, name):
+    pixels = np.random.default_rng(0).integers(0, 255, (3, *np.multiply(MASKS.shape, 2)), np.uint8)
+    image = Image2DModel.parse(pixels, dims=("c", "y", "x"))
+    where = store if name == "he" else folder / "slide.zarr"
+    sdata = read_zarr(store) if name == "he" else SpatialData()
+    sdata["he"] = image
+    sdata.write_element("he") if name == "he" else sdata.write(where)
+    succeed("cells.zarr", "-o", "drawn.html", "--image", name)
+    succeed("cells.zarr", "-o", "plain.html")
+    assert (folder / "drawn.html").stat().st_size > 2 * (folder / "plain.html").stat().st_size
+    assert "has no image element 'she'" in fail("cells.zarr", "-o", "x.html", "--image", "she")

@@ -10,7 +10,6 @@ import pytest
 from drawing import OFF, squares
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 from strategies import canvases
 
 from postseg import FilterConfig, PostSegmentation, filter_cell_by_regionprops, measure_regions
@@ -77,23 +76,23 @@ def test_a_quantity_is_stored_in_one_way_with_its_number_as_written(field, given
     ],
 )
 def test_a_bad_quantity_is_refused_by_field_value_and_what_there_is(field, text, message):
-    with pytest.raises(ValidationError, match=rf"(?s){field}.*{message}") as error:
+    with pytest.raises(ValueError, match=rf"(?s){field}.*{message}") as error:
         FilterConfig(**{field: text})
-    assert len(error.value.errors()) == 1
+    assert str(error.value).count(f"{field}: ") == 1
 
 
 def test_a_number_of_endless_digits_is_refused():
-    with pytest.raises(ValidationError, match="is no number with a unit") as error:
+    with pytest.raises(ValueError, match="is no number with a unit") as error:
         FilterConfig(max_area="9" * 10**5 + " px")
-    assert len(error.value.errors()[0]["msg"]) < 200
+    assert len(str(error.value)) < 250
 
 
 def test_words_and_numbers_keep_their_meaning():
     assert [name for name in FilterConfig.model_fields if takes_units(name)] == FIELDS
     assert FilterConfig(min_area="median_div2").min_area == "median_div2"
-    with pytest.raises(ValidationError, match="'many' is no number with a unit"):
+    with pytest.raises(ValueError, match="'many' is no number with a unit"):
         FilterConfig(max_area="many")
-    with pytest.raises(ValidationError, match="max_perimeter_area_ratio"):
+    with pytest.raises(ValueError, match="max_perimeter_area_ratio"):
         FilterConfig(max_perimeter_area_ratio="5 px")
 
 
@@ -119,7 +118,7 @@ def test_it_comes_back_from_toml_and_json(tmp_path, field, text):
     [("90 px", "80 px"), ("90 um2", "80.5 um2"), ("90 px", 80), (101, "100.5 px")],
 )
 def test_a_minimum_above_a_maximum_of_its_unit_is_refused(low, high):
-    with pytest.raises(ValidationError, match=rf"min_area \({low}\) is above max_area \({high}\)"):
+    with pytest.raises(ValueError, match=rf"min_area \({low}\) is above max_area \({high}\)"):
         FilterConfig(min_area=low, max_area=high)
 
 

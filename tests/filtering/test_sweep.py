@@ -297,3 +297,15 @@ def test_words_and_numpy_numbers_are_tried_as_they_are_set():
         post.refilter(min_area=value)
         expected.append(post.filter_report.passed)
     assert found["kept"].tolist() == expected
+
+
+def test_a_table_is_printed_with_all_columns_whatever_its_lists():
+    post = PostSegmentation(squares(*range(3, 60)), verbose=False)
+    found = post.threshold_sweep("max_area", [100, 2000])
+    assert found.loc[100, "lost"].size > 20
+    with pd.option_context("display.width", 20, "display.max_columns", 2):
+        head, _, *rows = repr(found).splitlines()
+    assert head.split() == ["kept", "rejected", "gained", "lost"]
+    assert rows[0].split() == ["100", *map(str, found.loc[100, ["kept", "rejected"]]), "0",
+                               str(found.loc[100, "lost"].size)]  # fmt: skip
+    assert type(found[["kept"]]) is type(found.head()) is pd.DataFrame

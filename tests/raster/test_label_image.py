@@ -9,8 +9,10 @@ import xarray as xr
 from drawing import OFF, draw
 from numpy.testing import assert_array_equal
 from PIL import Image
+from spatialdata import SpatialData
 
 from postseg import PostSegmentation, filter_cell_by_regionprops, masks_to_polygons, measure_regions
+from postseg.elements.build import labels_element
 
 # Not square and not symmetric, so that a transposed or mirrored reading shows.
 IMAGE = draw("""
@@ -168,6 +170,9 @@ def pictures():
     return Image.open(file)
 
 
+SLIDE = SpatialData(
+    labels={name: labels_element([da.zeros((4, 5), dtype=int)], name) for name in ("cells", "more")}
+)
 REFUSED = {
     "fraction": (np.array([[0, 1.5]]), ValueError, ["1.5", "row 0, column 1", "whole numbers"]),
     "NaN": (at(1100, 7, np.nan, float), ValueError, ["nan", "row 1100, column 7"]),
@@ -217,6 +222,23 @@ REFUSED = {
     "picture in colour": (Image.new("RGB", (5, 4)), ValueError, ["colour picture (RGB)", "16-bit"]),
     "picture with a palette": (Image.new("P", (5, 4)), ValueError, ["colour picture (palette)"]),
     "several pictures": (pictures(), ValueError, ["masks has 3 images", "2-D", "Choose one"]),
+    "what Cellpose returns": (
+        (IMAGE, [np.zeros((*IMAGE.shape, 3))], np.zeros(256)),
+        TypeError,
+        ["a tuple of 3", "(masks, flows, styles)", "masks[0]"],
+    ),
+    "a dictionary": ({"mask": IMAGE, "ids": 3}, TypeError, ["'mask', 'ids'", "in it"]),
+    "Cellpose's _seg.npy": (
+        np.array({"masks": IMAGE, "outlines": IMAGE}),
+        TypeError,
+        ["_seg.npy", '.item()["masks"]'],
+    ),
+    "a SpatialData object": (
+        SLIDE,
+        TypeError,
+        ["SpatialData", "'cells', 'more'", "sdata['cells']"],
+    ),
+    "one without labels": (SpatialData(), TypeError, ["SpatialData", "no labels element"]),
     "empty tree": (xr.DataTree(), ValueError, ["DataTree", "without any image"]),
 }
 
