@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import reference
+from geometry import agreement, exact
 from numpy.testing import assert_allclose, assert_array_equal
 from sampling import ALL, pairs
 from scipy.ndimage import distance_transform_edt
@@ -124,6 +125,21 @@ def test_every_label_has_the_outline_of_the_oracle(tissue):
     polygons = masks_to_polygons(tissue.masks, 4)
     assert all(polygon.is_valid for polygon in polygons)
     assert same_rings(polygons, reference.outlines(tissue.masks, 4).values())
+
+
+def test_pixel_outlines_equal_rasterios_and_the_oracle(masks):
+    """The oracle, which takes its time, where all examples are asked for."""
+    polygons = masks_to_polygons(masks, outline="pixels")
+    agreement.assert_pixels(masks, polygons, by_oracle=ALL)
+
+
+def test_simplified_outlines_lose_nothing_and_equal_the_oracle(masks):
+    """The oracle, which takes its time, is asked about a few labels, or many."""
+    labels, image = exact.numbered(masks)
+    small = [
+        label for label, n in zip(labels, np.bincount(image.ravel())[1:], strict=True) if n < 10_000
+    ]
+    agreement.assert_outlined(masks, "simplified", small[:: len(small) // (200 if ALL else 9)])
 
 
 def test_shapes_and_labels_of_the_survivors_equal_the_oracle(tissue):
