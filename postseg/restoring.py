@@ -21,6 +21,7 @@ from postseg.elements.audit import KEY, Audit, unpack
 from postseg.elements.identity import as_ids
 from postseg.elements.pixels import find_labels, open_labels, read_pixels
 from postseg.filtering import criteria
+from postseg.filtering.intensities import intensities_in
 from postseg.filtering.metrics import measure
 from postseg.filtering.run import TRANSCRIPTS, Measured
 from postseg.processor import PostSegmentation
@@ -46,7 +47,7 @@ def restore(
     It starts from the masks as they were assigned then (with region numbers for labels where
     these do not fit int32), and its `regions` and `filter_config` are those of the filter run, so
     that other thresholds can be tried. So are its `origin` and its `outline`, but not the place of
-    a `reference`.
+    a `reference`; and intensities, but not the image that they were measured in.
 
     Parameters
     ----------
@@ -78,7 +79,7 @@ def restore(
             return None
         packed = read_elem(checked(root, f"{table}/uns/{KEY}"))
         audit, ledger = unpack(packed), _ledger(packed)
-        some = [_CUT] if ledger is None else [_CUT, TRANSCRIPTS]
+        some = [*intensities_in(audit.rejected), _CUT, *([] if ledger is None else [TRANSCRIPTS])]
         some = [key for key in some if key in audit.rejected and f"{table}/obs/{key}" in root]
         keys = (*_IDS, *_PLACE, *some)
         columns = {key: read_elem(checked(root, f"{table}/obs/{key}")) for key in keys}
@@ -155,6 +156,9 @@ class Restored(PostSegmentation):
             _check_numbers(regions.label, len(stored), "the labels or in pieces there")
             table = measure(regions, runs.shape)
             source_label = table["source_label"] = stored["source_label"].to_numpy()
+            if self.intensity_image is None:  # else they are measured in it
+                names = intensities_in(stored)
+                table[names] = stored[names].to_numpy(dtype=float)
             if _CUT in stored:
                 table[_CUT] = stored[_CUT].to_numpy(dtype=bool)
             n_transcripts = None

@@ -20,6 +20,7 @@ from postseg.cli.options import (
 )
 from postseg.cli.places import check_addition, check_places, check_suffix
 from postseg.cli.terminal import step
+from postseg.cli.tissue import read_channels
 from postseg.cli.transcripts import Unit, points_asked, transcript_options
 from postseg.files.export import FORMATS, format_of
 from postseg.files.points import file_of_points
@@ -78,6 +79,14 @@ def refining_options(command: Callable[..., None]) -> Callable[..., None]:
             help="Keep the labels at the resolution of the label image.",
         ),
         transcript_options,
+        click.option(
+            "--intensity",
+            type=_PATH,
+            metavar="IMAGE",
+            help="Measure intensities in this image: their mean, deviation, least and largest are "
+            "columns of the table. PNG, JPEG, TIFF or .npy, grey or RGB, of the size of the label "
+            "image or an integer multiple of it.",
+        ),
         click.option(
             "--reference",
             metavar="ELEMENT|TIFF",
@@ -154,6 +163,7 @@ class Refinement:
         origin: tuple[float, float] | None,
         image_shape: tuple[int, int] | None,
         reference: str | None,
+        intensity: Path | None,
         outline: Outline,
         no_enlarge: bool,
         overwrite: bool,
@@ -186,7 +196,7 @@ class Refinement:
         check_suffix(summary, "--report", ".json")
         check_places(
             [
-                *(*inputs, add_to, config, pixel_size, genes, to_image),
+                *(*inputs, add_to, config, pixel_size, genes, to_image, intensity),
                 file_of(reference, home) if reference else None,
                 file_of_points(points, home) if points else None,
             ],
@@ -220,7 +230,7 @@ class Refinement:
         self.factor = factor_rescale
         self._outputs, self._overwrite, self._summary = outputs, overwrite, summary
         self._add_to, self._no_enlarge = add_to, no_enlarge
-        self._reference, self._home = reference, home
+        self._reference, self._home, self._intensity = reference, home, intensity
         self._settings: dict[str, Any] = {
             "factor_rescale": factor_rescale,
             "label_name": label_name,
@@ -238,7 +248,8 @@ class Refinement:
         from postseg.processor import PostSegmentation
 
         reference = read_reference(self._reference, self._home) if self._reference else None
-        post = PostSegmentation(masks, reference=reference, **self._settings)
+        image = read_channels(self._intensity) if self._intensity else None
+        post = PostSegmentation(masks, reference=reference, intensity_image=image, **self._settings)
         if self._add_to and not post.lies_in_global:
             from postseg.elements import build
 

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from postseg._support.words import human
+from postseg._support.words import human, listing
 from postseg.filtering import criteria
 from postseg.filtering.config import FilterConfig
+from postseg.filtering.intensities import STATISTICS, intensities_in
 from postseg.filtering.metrics import measure
 from postseg.filtering.report import FilterReport, Transcripts, statistics
 from postseg.raster.images import encode, paint
@@ -145,12 +146,9 @@ def with_transcripts(
     return measured._replace(table=table, n_transcripts=n_transcripts)
 
 
-def tell_transcripts(filtered: FilterRun, measured: Measured) -> FilterRun:
-    """A filter run with what its regions were told since: its decisions stay."""
-    regions = filtered.regions.drop(columns=TRANSCRIPTS, errors="ignore")
-    if TRANSCRIPTS in measured.table:
-        place = regions.columns.tolist().index("label")  # after what was measured
-        regions.insert(place, TRANSCRIPTS, measured.table[TRANSCRIPTS])
+def tell(filtered: FilterRun, measured: Measured) -> FilterRun:
+    """A filter run with what its regions were told since they were filtered: its decisions stay."""
+    regions = measured.table.join(filtered.regions.loc[:, "label":])
     found = _transcripts(regions, filtered.report.rejected, measured.n_transcripts)
     report = replace(filtered.report, transcripts=found)
     return filtered._replace(measured=measured, regions=regions, report=report)
@@ -163,11 +161,11 @@ def find_failures(
     try:
         failed = find_rejections(regions.copy())  # what a hook writes into it stays with the hook
     except KeyError as error:
-        if error.args != (TRANSCRIPTS,) or TRANSCRIPTS in regions:
+        why = _why_missing(error.args[0], regions) if error.args else ""
+        if not why:
             raise
         raise RuntimeError(
-            f"rejections() asks for regions[{TRANSCRIPTS!r}], but no points were counted, or not "
-            "since the masks were placed elsewhere: call process_points() first."
+            f"rejections() asks for regions[{error.args[0]!r}], but {why}"
         ) from error
     if not isinstance(failed, pd.DataFrame) or not failed.index.equals(regions.index):
         raise TypeError(
@@ -188,6 +186,23 @@ def find_failures(
                 "column without gaps: True where the region is rejected."
             )
     return failed
+
+
+def _why_missing(column: Any, regions: pd.DataFrame) -> str:
+    """Why a table of regions lacks a column that it may have."""
+    if column in regions:
+        return ""
+    if column == TRANSCRIPTS:
+        return (
+            "no points were counted, or not since the masks were placed elsewhere: call "
+            "process_points() first."
+        )
+    if str(column).startswith(STATISTICS):
+        known = intensities_in(regions)
+        if not known:
+            return "there is no intensity_image: set it first, post.intensity_image = image."
+        return f"of the channels of intensity_image there are: {listing(known, 8)}."
+    return ""
 
 
 def _report(
