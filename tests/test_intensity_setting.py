@@ -6,9 +6,13 @@ import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 import xarray as xr
 from click.testing import CliRunner
 from drawing import OFF, squares
+from numpy.testing import assert_allclose
+from spatialdata import SpatialData
+from spatialdata.models import Image2DModel
 from tampering import tissue
 
 from postseg import PostSegmentation, measure_regions
@@ -332,3 +336,21 @@ def test_the_commands_measure_an_image(command, tmp_path, monkeypatch):
     refused = CliRunner().invoke(main, [*args, "-o", "image.npy", "--overwrite"])
     assert refused.exit_code != 0
     assert np.load("image.npy").shape == (*MASKS.shape, 3)
+
+
+def test_the_command_measures_all_channels_of_an_element_and_of_a_tiff(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pixels = np.random.default_rng(0).integers(0, 255, (5, *MASKS.shape), np.uint8)
+    names = ["DAPI", "CD3", "CD8", "CD4", "PanCK"]
+    sdata = SpatialData(images={"he": Image2DModel.parse(pixels, ("c", "y", "x"), c_coords=names)})
+    sdata.write("slide.zarr")
+    np.save("m.npy", MASKS)
+    tifffile.imwrite("he.tif", pixels, photometric="minisblack")
+    for image, suffixes in (("slide.zarr/images/he", names), ("he.tif", map(str, range(5)))):
+        args = ["run", "m.npy", "-o", "c.csv", "--intensity", image, "--overwrite", "--quiet"]
+        result = CliRunner().invoke(main, args)
+        assert result.exit_code == 0, result.output
+        found = pd.read_csv("c.csv")
+        expected = measure_regions(MASKS, pixels)
+        for k, suffix in enumerate(suffixes):
+            assert_allclose(found[f"intensity_mean_{suffix}"], expected[f"intensity_mean_{k}"])

@@ -81,11 +81,11 @@ def refining_options(command: Callable[..., None]) -> Callable[..., None]:
         transcript_options,
         click.option(
             "--intensity",
-            type=_PATH,
-            metavar="IMAGE",
+            metavar="FILE|NAME",
             help="Measure intensities in this image: their mean, deviation, least and largest are "
-            "columns of the table. PNG, JPEG, TIFF or .npy, grey or RGB, of the size of the label "
-            "image or an integer multiple of it.",
+            "columns of the table. Of the size of the label image or an integer multiple of it: a "
+            "PNG, JPEG, TIFF or .npy, or an image element: its name in INPUT, or "
+            "SLIDE.zarr/images/NAME of another store.",
         ),
         click.option(
             "--reference",
@@ -163,7 +163,7 @@ class Refinement:
         origin: tuple[float, float] | None,
         image_shape: tuple[int, int] | None,
         reference: str | None,
-        intensity: Path | None,
+        intensity: str | None,
         outline: Outline,
         no_enlarge: bool,
         overwrite: bool,
@@ -196,7 +196,8 @@ class Refinement:
         check_suffix(summary, "--report", ".json")
         check_places(
             [
-                *(*inputs, add_to, config, pixel_size, genes, to_image, intensity),
+                *(*inputs, add_to, config, pixel_size, genes, to_image),
+                file_of(intensity, home, ("images",)) if intensity else None,
                 file_of(reference, home) if reference else None,
                 file_of_points(points, home) if points else None,
             ],
@@ -248,7 +249,7 @@ class Refinement:
         from postseg.processor import PostSegmentation
 
         reference = read_reference(self._reference, self._home) if self._reference else None
-        image = read_channels(self._intensity) if self._intensity else None
+        image = read_channels(self._intensity, self._home) if self._intensity else None
         post = PostSegmentation(masks, reference=reference, intensity_image=image, **self._settings)
         if self._add_to and not post.lies_in_global:
             from postseg.elements import build

@@ -40,15 +40,32 @@ def read_tissue(image: str, source: Path) -> Any:
     ValueError
         It has another suffix, is no 2-D image, or there is no such element.
     """
+    opened = _open(image, source)
+    if not isinstance(opened, np.ndarray):
+        return opened
+    tissue = channels_last(opened)
+    if tissue.ndim != 2 and (tissue.ndim != 3 or tissue.shape[2] not in COLOURS):
+        raise ValueError(
+            f"{image} has the shape {tissue.shape}, which is neither a grey nor an RGB image. Save "
+            "one channel, or three, of one plane."
+        )
+    return tissue
+
+
+def read_channels(image: str, source: Path) -> Any:
+    """Read or open the same, or an image of any number of channels; channels come first."""
+    opened = _open(image, source)
+    if isinstance(opened, np.ndarray) and opened.ndim == 3 and opened.shape[2] in COLOURS:
+        return opened if opened.shape[0] in COLOURS else np.moveaxis(opened, -1, 0)
+    return opened
+
+
+def _open(image: str, source: Path) -> Any:
     path = file_of(image, source, _FOLDERS)
     if is_store(path):
         from postseg.elements.store import read_raster
 
         return read_raster(path, Path(image).name, _FOLDERS)
-    return _read_file(path)
-
-
-def _read_file(path: Path) -> NDArray[np.generic]:
     suffix = path.suffix.lower()
     if suffix not in _SUFFIXES:
         raise ValueError(
@@ -58,20 +75,7 @@ def _read_file(path: Path) -> NDArray[np.generic]:
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist.")
     with reading(path):
-        image = _read(path, suffix)
-    image = channels_last(image)
-    if image.ndim != 2 and (image.ndim != 3 or image.shape[2] not in COLOURS):
-        raise ValueError(
-            f"{path} has the shape {image.shape}, which is neither a grey nor an RGB image. Save "
-            "one channel, or three, of one plane."
-        )
-    return image
-
-
-def read_channels(path: Path) -> NDArray[np.generic]:
-    """Read the same, colours first."""
-    image = read_tissue(path)
-    return image if image.ndim == 2 else np.moveaxis(image, -1, 0)
+        return _read(path, suffix)
 
 
 def _read(path: Path, suffix: str) -> NDArray[np.generic]:
