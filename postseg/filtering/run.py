@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from postseg._support.words import human
-from postseg.filtering import criteria
+from postseg.filtering import criteria, nuclei
 from postseg.filtering.config import FilterConfig
 from postseg.filtering.metrics import measure
 from postseg.filtering.report import FilterReport, Transcripts, statistics
@@ -20,6 +20,12 @@ from postseg.raster.label_image import LabelImage, as_label_image, is_lazy, read
 from postseg.raster.runs import Runs, components
 
 TRANSCRIPTS = "transcript_counts"  # of regions, once points were counted
+# what regions are told of only when it is asked for: why they are not, and what to do
+_UNTOLD = {
+    TRANSCRIPTS: "no points were counted, or not since the masks were placed elsewhere: call "
+    "process_points() first.",
+    **dict.fromkeys(nuclei.COLUMNS, "no nuclei were matched: call match(nuclei) first."),
+}
 
 
 class Measured(NamedTuple):
@@ -36,12 +42,15 @@ class Measured(NamedTuple):
     n_transcripts : int or None
         Transcripts in the image, whether in a region or in the background, once points were
         counted. Then `table` has them by region, as int64 ``transcript_counts``.
+    nuclei : DataFrame or None
+        The nuclei that were matched, see `nuclei.Matched`; `table` has `nuclei.COLUMNS` then.
     """
 
     runs: Runs
     table: pd.DataFrame
     image: LabelImage
     n_transcripts: int | None = None
+    nuclei: pd.DataFrame | None = None
 
     @property
     def chunks(self) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
@@ -145,12 +154,15 @@ def with_transcripts(
     return measured._replace(table=table, n_transcripts=n_transcripts)
 
 
-def tell_transcripts(filtered: FilterRun, measured: Measured) -> FilterRun:
+def with_nuclei(measured: Measured, found: Runs) -> Measured:
+    """Tell measured regions of their nuclei, given as runs: see `match_nuclei`."""
+    matched = nuclei.match_nuclei(measured.runs, len(measured.table), found)
+    return measured._replace(table=matched.tell(measured.table), nuclei=matched.of_nuclei)
+
+
+def retell(filtered: FilterRun, measured: Measured) -> FilterRun:
     """A filter run with what its regions were told since: its decisions stay."""
-    regions = filtered.regions.drop(columns=TRANSCRIPTS, errors="ignore")
-    if TRANSCRIPTS in measured.table:
-        place = regions.columns.tolist().index("label")  # after what was measured
-        regions.insert(place, TRANSCRIPTS, measured.table[TRANSCRIPTS])
+    regions = measured.table.join(filtered.regions.loc[:, "label":])
     found = _transcripts(regions, filtered.report.rejected, measured.n_transcripts)
     report = replace(filtered.report, transcripts=found)
     return filtered._replace(measured=measured, regions=regions, report=report)
@@ -163,11 +175,11 @@ def find_failures(
     try:
         failed = find_rejections(regions.copy())  # what a hook writes into it stays with the hook
     except KeyError as error:
-        if error.args != (TRANSCRIPTS,) or TRANSCRIPTS in regions:
+        name = error.args[0] if len(error.args) == 1 else None
+        if not isinstance(name, str) or name not in _UNTOLD or name in regions:
             raise
         raise RuntimeError(
-            f"rejections() asks for regions[{TRANSCRIPTS!r}], but no points were counted, or not "
-            "since the masks were placed elsewhere: call process_points() first."
+            f"rejections() asks for regions[{name!r}], but {_UNTOLD[name]}"
         ) from error
     if not isinstance(failed, pd.DataFrame) or not failed.index.equals(regions.index):
         raise TypeError(
