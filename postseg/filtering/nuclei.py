@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from postseg._kernels import overlaps
 from postseg._kernels import runs as kernels
 from postseg._support.threads import spread
+from postseg._support.words import counted
 from postseg.raster.images import encode
 from postseg.raster.label_image import as_label_image
 from postseg.raster.runs import Runs
@@ -50,8 +51,9 @@ class Tally(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"nuclei: {self.in_cells:,} of {self.total:,} in cells; {self.cells_without:,} cells "
-            f"without, {self.cells_with_several:,} with two or more"
+            f"nuclei: {self.in_cells:,} of {self.total:,} in cells; "
+            f"{counted(self.cells_without, 'cell')} without, "
+            f"{self.cells_with_several:,} with two or more"
         )
 
 

@@ -467,7 +467,7 @@ def test_the_tally_counts_cells_only(masks, nuclei):
     found = post.match(nuclei)
     post.process_masks_to_shapes()
     told = tally(post.regions, len(found))
-    assert str(told) == "nuclei: 3 of 4 in cells; 1 cells without, 1 with two or more"
+    assert str(told) == "nuclei: 3 of 4 in cells; 1 cell without, 1 with two or more"
     post.refilter(min_absolute_area=70)
     assert tally(post.regions, len(found)) == (4, 2, 1, 1)
 
