@@ -324,7 +324,7 @@ def area_along(points, end):
 
 
 def moves(points, chosen, ends):
-    """How far the next end of a chord moves along its gate, in eighths: what is right.
+    """Where the next end of a chord moves to along its gate, in eighths: what is right.
 
     Those before it have moved: `ends`, in eighths. The area up to the end after it, which is at
     its midpoint, shall be that along the edges; half way between two numbers either is right.
@@ -333,21 +333,42 @@ def moves(points, chosen, ends):
     k = len(ends)
     i, here, j = chosen[k - 1 : k + 2]
     middle, after = eighths(points[here]), eighths(points[j])
-    gate = (1, 0) if is_along_x(points[here]) else (0, 1)
     area = sum(cross(a, b) for a, b in pairwise([*ends, middle, after]))
-    rate = cross(gate, (after[0] - ends[-1][0], after[1] - ends[-1][1]))
-    wanted = Fraction(area_along(points, j) - area, rate) if rate else Fraction(0)
+    chords = (i, here, ends[-1]), (here, j, after)
+    return moves_of_area(points, chords, area_along(points, j) - area)
+
+
+def last_moves(points, chosen, ends):
+    """The same of the end at which a ring without nodes begins, once all others have moved."""
+    last = len(points) - 1
+    area = sum(cross(a, b) for a, b in pairwise([*ends, ends[0]]))
+    chords = (chosen[-2], last, ends[-1]), (0, chosen[1], ends[1])
+    return moves_of_area(points, chords, area_along(points, last) - area)
+
+
+def moves_of_area(points, chords, missing):
+    """Of the end between two chords, each given by its two points and where its other end is."""
+    (i, here, start), (begin, j, after) = chords
+    middle = eighths(points[here])
+    gate = (1, 0) if is_along_x(points[here]) else (0, 1)
+    rate = cross(gate, (after[0] - start[0], after[1] - start[1]))
+    wanted = Fraction(missing, rate) if rate else Fraction(0)
     wanted = max(Fraction(-FARTHEST), min(Fraction(FARTHEST), wanted))
     found = set()
     for move in {math.ceil(wanted - Fraction(1, 2)), math.floor(wanted + Fraction(1, 2))}:
         while True:
             end = middle[0] + move * gate[0], middle[1] + move * gate[1]
-            to_it = chord_cost(points, i, here, ends[-1], end)
-            if None not in (to_it, chord_cost(points, here, j, end, after)):
+            to_it = chord_cost(points, i, here, start, end)
+            if None not in (to_it, chord_cost(points, begin, j, end, after)):
                 break
             move -= 1 if move > 0 else -1
         found.add(end)
     return found
+
+
+def is_ring(points):
+    """Whether an arc is a ring without nodes, which begins in the middle of an edge."""
+    return points[0] == points[-1] and (is_along_x(points[0]) or is_along_x(points[0][::-1]))
 
 
 def move_ends(points, chosen):
@@ -355,6 +376,9 @@ def move_ends(points, chosen):
     ends = [eighths(points[0])]
     while len(ends) < len(chosen) - 1:
         ends.append(min(moves(points, chosen, ends)))
+    if is_ring(points):
+        ends[0] = min(last_moves(points, chosen, ends))
+        return [*ends, ends[0]]
     return [*ends, eighths(points[-1])]
 
 
@@ -455,9 +479,14 @@ def is_best_arc(arc, chosen, ends):
     costs = [chord_cost(points, i, j) for i, j in pairwise(chosen)]
     if None in costs or sum(costs) != arc.cost:
         return False
-    if (ends[0], ends[-1]) != (eighths(points[0]), eighths(points[-1])):
+    first, *inner, last = ends
+    moved = [eighths(points[0]), *inner]
+    if is_ring(points):
+        if first != last or first not in last_moves(points, chosen, moved):
+            return False
+    elif (first, last) != (moved[0], eighths(points[-1])):
         return False
-    return all(ends[k] in moves(points, chosen, ends[:k]) for k in range(1, len(chosen) - 1))
+    return all(moved[k] in moves(points, chosen, moved[:k]) for k in range(1, len(moved)))
 
 
 def is_best_polygon(parts, polygon):
