@@ -43,7 +43,7 @@ from postseg.filtering.run import (
     apply_filter,
     find_failures,
     measure_masks,
-    retell,
+    tell,
     why_nothing_passed,
     with_nuclei,
     with_transcripts,
@@ -772,8 +772,8 @@ class PostSegmentation:
                            there is none
         =================  ====================================================================
 
-        `rejections` sees them from the next filter run on, as do `refilter` and `threshold_sweep`:
-        match first, then filter. They stay until other `masks` are assigned, or others matched.
+        `rejections` sees them in filter runs from then on, `refilter` and `threshold_sweep` too;
+        those before stay as they were decided. The nuclei go when other `masks` are assigned.
 
         Parameters
         ----------
@@ -810,7 +810,7 @@ class PostSegmentation:
             runs = read_nuclei(nuclei, self._masks_now().shape)
             for measured in self._all_measured():
                 if measured.runs.shape == self._masks_now().shape:
-                    self._hold(**self._retold(measured, with_nuclei(measured, runs)))
+                    self._tell(measured, with_nuclei(measured, runs))
             self._hold(nuclei=runs, table=None)  # what is measured from now on is told, too
             if self._filters_by_rejections():
                 found = self._measure_input().nuclei
@@ -1395,7 +1395,7 @@ class PostSegmentation:
         elif counted is not None and held.audit is not None:
             audit = held.audit
         else:
-            audit = self._told(measure_masks(masks)).table
+            audit = self._with_nuclei(measure_masks(masks)).table
             audit["label"] = audit["source_label"]
         self._hold(masks=masks, runs=runs, made_by=made_by, audit=audit, shift=shift)
         # the rows of the table carry the thresholds too, and the ledger the reasons
@@ -1437,44 +1437,26 @@ class PostSegmentation:
             audit = held.audit.drop(columns=TRANSCRIPTS, errors="ignore")
             found["audit"] = audit if counts is None else audit.assign(**{TRANSCRIPTS: counts})
         else:
-            found |= self._retold(measured, with_transcripts(measured, counts, total))
+            self._tell(measured, with_transcripts(measured, counts, total))
         self._hold(counted=counted, **found)
 
-    def _match_own(self, runs: Runs) -> pd.DataFrame | None:
-        """Tell the regions of a filter of a subclass's own of nuclei, and return these."""
-        regions, n_regions = self._regions_now()
-        if self._held.made_by is not None:
-            return self._held.made_by.measured.nuclei
-        audit = self._held.audit
-        assert audit is not None  # it has filtered
-        matched = match_nuclei(regions, n_regions, runs)
-        self._hold(audit=matched.tell(audit))
-        return matched.of_nuclei
-
-    def _all_measured(self) -> list[Measured]:
-        """The input masks, where they were measured, and what the filter runs are of."""
-        held = self._held
-        found = [held.measured, *(run and run.measured for run in (held.last, held.made_by))]
-        return [*{id(measured): measured for measured in found if measured is not None}.values()]
-
-    def _retold(self, measured: Measured, told: Measured) -> dict[str, Any]:
-        """What to hold where measured regions were told more: the filter runs of them, too."""
+    def _tell(self, measured: Measured, told: Measured) -> None:
+        """Hold what measured regions were told since, and all that was made of them with it."""
         held = self._held
         last, made_by = (
-            run if run is None or run.measured is not measured else retell(run, told)
+            run if run is None or run.measured is not measured else tell(run, told)
             for run in (held.last, held.made_by)
         )
-        found: dict[str, Any] = {
-            "measured": told if held.measured is measured else held.measured,
-            "last": last,
-            "made_by": last if held.made_by is held.last else made_by,
-        }
+        found: dict[str, Any] = {"last": last}
+        found["made_by"] = last if held.made_by is held.last else made_by
+        if held.measured is measured:
+            found["measured"] = told
         if last is not None and last is not held.last:
             regions = with_microns(last.regions.copy(), self._pixel_area())
             found |= {"filter_report": last.report, "regions": regions}
         if made_by is not None:
             found["audit"] = made_by.regions
-        return found
+        self._hold(**found)
 
     def _ledger(self, counted: Counted) -> pd.DataFrame:
         """Where all points are, worked out once for masks as they stand."""
@@ -1502,7 +1484,7 @@ class PostSegmentation:
         held = self._held
         if held.measured is not None and seg_masks is held.input:
             return held.measured
-        measured = self._told(measure_masks(seg_masks))
+        measured = self._with_nuclei(measure_masks(seg_masks))
         if seg_masks is held.input:
             if held.tiles is not None:
                 table = with_sources(measured.table, measured.runs, held.tiles)
@@ -1510,12 +1492,29 @@ class PostSegmentation:
             self._hold(measured=measured)
         return measured
 
-    def _told(self, measured: Measured) -> Measured:
-        """The same with what is known of regions in masks of this size."""
+    def _with_nuclei(self, measured: Measured) -> Measured:
+        """Tell measured regions of the nuclei that were matched, if masks of this size were."""
         found, masks = self._held.nuclei, self._held.masks
         if found is None or masks is None or measured.runs.shape != masks.shape:
             return measured
         return with_nuclei(measured, found)
+
+    def _all_measured(self) -> list[Measured]:
+        """The input masks, where they were measured, and what the filter runs are of."""
+        held = self._held
+        found = [held.measured, *(run and run.measured for run in (held.last, held.made_by))]
+        return [*{id(measured): measured for measured in found if measured is not None}.values()]
+
+    def _match_own(self, runs: Runs) -> pd.DataFrame | None:
+        """Tell the regions of a filter of a subclass's own of nuclei, and return these."""
+        regions, n_regions = self._regions_now()
+        if self._held.made_by is not None:
+            return self._held.made_by.measured.nuclei
+        audit = self._held.audit
+        assert audit is not None  # it has filtered
+        matched = match_nuclei(regions, n_regions, runs)
+        self._hold(audit=matched.tell(audit))
+        return matched.of_nuclei
 
     def _kept(
         self, measured: Measured, config: FilterConfig, field: str, values: Sequence[Any]

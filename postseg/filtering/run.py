@@ -20,12 +20,6 @@ from postseg.raster.label_image import LabelImage, as_label_image, is_lazy, read
 from postseg.raster.runs import Runs, components
 
 TRANSCRIPTS = "transcript_counts"  # of regions, once points were counted
-# what regions are told of only when it is asked for: why they are not, and what to do
-_UNTOLD = {
-    TRANSCRIPTS: "no points were counted, or not since the masks were placed elsewhere: call "
-    "process_points() first.",
-    **dict.fromkeys(nuclei.COLUMNS, "no nuclei were matched: call match(nuclei) first."),
-}
 
 
 class Measured(NamedTuple):
@@ -160,8 +154,8 @@ def with_nuclei(measured: Measured, found: Runs) -> Measured:
     return measured._replace(table=matched.tell(measured.table), nuclei=matched.of_nuclei)
 
 
-def retell(filtered: FilterRun, measured: Measured) -> FilterRun:
-    """A filter run with what its regions were told since: its decisions stay."""
+def tell(filtered: FilterRun, measured: Measured) -> FilterRun:
+    """A filter run with what its regions were told since they were filtered: its decisions stay."""
     regions = measured.table.join(filtered.regions.loc[:, "label":])
     found = _transcripts(regions, filtered.report.rejected, measured.n_transcripts)
     report = replace(filtered.report, transcripts=found)
@@ -175,11 +169,11 @@ def find_failures(
     try:
         failed = find_rejections(regions.copy())  # what a hook writes into it stays with the hook
     except KeyError as error:
-        name = error.args[0] if len(error.args) == 1 else None
-        if not isinstance(name, str) or name not in _UNTOLD or name in regions:
+        why = _why_missing(error.args[0], regions) if error.args else ""
+        if not why:
             raise
         raise RuntimeError(
-            f"rejections() asks for regions[{name!r}], but {_UNTOLD[name]}"
+            f"rejections() asks for regions[{error.args[0]!r}], but {why}"
         ) from error
     if not isinstance(failed, pd.DataFrame) or not failed.index.equals(regions.index):
         raise TypeError(
@@ -200,6 +194,20 @@ def find_failures(
                 "column without gaps: True where the region is rejected."
             )
     return failed
+
+
+def _why_missing(column: Any, regions: pd.DataFrame) -> str:
+    """Why a table of regions lacks a column that it may have."""
+    if not isinstance(column, str) or column in regions:
+        return ""
+    if column == TRANSCRIPTS:
+        return (
+            "no points were counted, or not since the masks were placed elsewhere: call "
+            "process_points() first."
+        )
+    if column in nuclei.COLUMNS:
+        return "no nuclei were matched: call match(nuclei) first."
+    return ""
 
 
 def _report(
