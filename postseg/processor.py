@@ -33,6 +33,11 @@ from postseg._support.words import preformatted
 from postseg.elements.table import INSTANCE_KEY, cell_rows, centroids
 from postseg.filtering import criteria, quantities
 from postseg.filtering.config import FilterConfig, check_config, suggestion
+from postseg.filtering.intensities import (
+    intensities_in,
+    with_intensities,
+    without_intensities,
+)
 from postseg.filtering.metrics import with_microns
 from postseg.filtering.nuclei import match_nuclei, read_nuclei
 from postseg.filtering.report import FilterReport
@@ -64,6 +69,7 @@ from postseg.geometry.placement import (
     same_place,
 )
 from postseg.raster.images import encode, last_row
+from postseg.raster.intensity_image import as_intensity_image, check_intensity_image
 from postseg.raster.label_image import (
     LabelImage,
     as_label_image,
@@ -174,6 +180,10 @@ class PostSegmentation:
     reference : DataArray or DataTree, optional
         SpatialData image or labels element whose pixels are the full-resolution ones, as the
         microscope image: cells lie in its coordinate systems too. Default: that of the masks.
+    intensity_image : array, DataArray or DataTree, optional
+        (H, W) or (C, H, W), of the size of the masks or an integer multiple of it: of every region
+        `regions` and the table then tell ``intensity_mean``, ``_std``, ``_min`` and ``_max``,
+        and `rejections` see them, see `measure_regions`. Read by the filter, once.
     outline : {"contour", "pixels", "simplified"}
         What polygons are. ``"contour"``: the outer ring half way between pixels, without holes.
         ``"pixels"``: the edges of the pixels, with all holes and parts, exactly of their area.
@@ -205,8 +215,8 @@ class PostSegmentation:
         Counts, statistics and thresholds of the last filter run.
     regions : DataFrame or None
         One row per region that the last filter run found: metrics, ``area_um2`` where the pixel
-        size was known, ``transcript_counts`` once points were counted, the columns of `match`,
-        ``label`` (0 = rejected) and ``reason``.
+        size was known, intensities where there is an `intensity_image`, ``transcript_counts``
+        once points were counted, the columns of `match`, ``label`` (0 = rejected) and ``reason``.
     points_model : dask DataFrame or None
         The points of `process_points`, lazily, with ``label`` and ``region``: a SpatialData
         element. It follows the masks, as `transcripts` does.
@@ -262,6 +272,12 @@ class PostSegmentation:
         "Side of a full-resolution pixel in um, or None where it is not known.",
         "_forget_microns",
     )
+    intensity_image = Setting[Any](
+        check_intensity_image,
+        None,
+        "The image whose intensities are measured: (H, W) or (C, H, W).",
+        "_forget_intensities",
+    )
     outline = Setting[Outline](
         check_outline, "contour", "What polygons are, one of `OUTLINES`.", "_forget_elements"
     )
@@ -289,6 +305,7 @@ class PostSegmentation:
         image_shape: tuple[int, int] | None = None,
         pixel_size: float | None = None,
         reference: xr.DataArray | xr.DataTree | None = None,
+        intensity_image: Any = None,
         outline: Outline = "contour",
         filter_config: FilterConfig | Mapping[str, Any] | None = None,
         verbose: bool = True,
@@ -313,6 +330,7 @@ class PostSegmentation:
         self.image_shape = image_shape
         self.pixel_size = pixel_size
         self.reference = reference
+        self.intensity_image = intensity_image
         self.outline = outline
         self.filter_config = filter_config
         self.verbose = verbose
@@ -1483,14 +1501,40 @@ class PostSegmentation:
         """Read and measure a label image; the input masks once only."""
         held = self._held
         if held.measured is not None and seg_masks is held.input:
-            return held.measured
-        measured = self._with_nuclei(measure_masks(seg_masks))
+            return self._with_intensities(held.measured)
+        masks = as_label_image(seg_masks)
+        if self.intensity_image is not None:
+            as_intensity_image(self.intensity_image).factor(masks.shape)  # before the work
+        measured = self._with_nuclei(measure_masks(masks))
         if seg_masks is held.input:
             if held.tiles is not None:
                 table = with_sources(measured.table, measured.runs, held.tiles)
                 measured = measured._replace(table=table)
             self._hold(measured=measured)
-        return measured
+        return self._with_intensities(measured)
+
+    def _with_intensities(self, measured: Measured) -> Measured:
+        """Tell measured regions of their intensities, where there are any and they do not know."""
+        if self.intensity_image is None or intensities_in(measured.table):
+            return measured
+        image = as_intensity_image(self.intensity_image)
+        table = with_intensities(measured.table, measured.runs, image)
+        told = measured._replace(table=table)
+        self._tell(measured, told)
+        return told
+
+    def _forget_intensities(self) -> None:
+        """Forget those of the image before; what was decided by them stays, as thresholds do."""
+        held = self._held
+        runs = [run for run in (held.last, held.made_by) if run is not None]
+        for measured in (held.measured, *(run.measured for run in runs)):
+            if measured is not None and intensities_in(measured.table):
+                plain = without_intensities(measured.table)
+                self._tell(measured, measured._replace(table=plain))
+        audit = self._held.audit
+        if audit is not None:  # of masks that a filter of a subclass's own made
+            audit = without_intensities(audit)
+        self._hold(audit=audit, table=None)
 
     def _with_nuclei(self, measured: Measured) -> Measured:
         """Tell measured regions of the nuclei that were matched, if masks of this size were."""
@@ -1629,6 +1673,11 @@ class PostSegmentation:
             raise RuntimeError(
                 "There is no filtered table yet: run process_masks_to_shapes() or refilter() first."
             )
+        if self._held.made_by is not None:
+            self._with_intensities(self._held.made_by.measured)  # of an image since the filter run
+        elif self.intensity_image is not None and not intensities_in(self._held.audit):
+            image = as_intensity_image(self.intensity_image)
+            self._hold(audit=with_intensities(self._held.audit, self._regions_now()[0], image))
         return with_microns(self._held.audit, self._pixel_area())
 
     def _elements(self) -> Elements:
@@ -1733,10 +1782,11 @@ class PostSegmentation:
         return masks
 
     def _sources(self, *others: Any) -> list[str]:
-        """The files that masks, reference and points are read from, and other images."""
+        """The files that masks, reference, intensities and points are read from, and of others."""
         counted = self._held.counted
         points = () if counted is None else (counted.source.files, counted.source.frame)
-        return files_behind(self.input_masks, self.masks, self.reference, *points, *others)
+        images = (self.input_masks, self.masks, self.reference, self.intensity_image)
+        return files_behind(*images, *points, *others)
 
     def _frame(self) -> Placement:
         """Where the masks lie, before they are mirrored: known before any work."""

@@ -21,6 +21,7 @@ from postseg.elements.audit import KEY, Audit, unpack
 from postseg.elements.identity import as_ids
 from postseg.elements.pixels import find_labels, open_labels, read_pixels
 from postseg.filtering import criteria, nuclei
+from postseg.filtering.intensities import intensities_in
 from postseg.filtering.metrics import measure
 from postseg.filtering.run import TRANSCRIPTS, Measured
 from postseg.processor import PostSegmentation
@@ -49,7 +50,7 @@ def restore(
     It starts from the masks as they were assigned then (with region numbers for labels where
     these do not fit int32), and its `regions` and `filter_config` are those of the filter run, so
     that other thresholds can be tried. So are its `origin` and its `outline`, but not the place of
-    a `reference`.
+    a `reference`; and intensities, but not the image that they were measured in.
 
     Parameters
     ----------
@@ -81,9 +82,10 @@ def restore(
             return None
         packed = read_elem(checked(root, f"{table}/uns/{KEY}"))
         audit, ledger = unpack(packed), _ledger(packed)
-        some = [key for key in audit.rejected if key in _TOLD and f"{table}/obs/{key}" in root]
-        if ledger is None and TRANSCRIPTS in some:
-            some.remove(TRANSCRIPTS)
+        known = {*_TOLD, *intensities_in(audit.rejected)}
+        if ledger is None:
+            known.remove(TRANSCRIPTS)
+        some = [key for key in audit.rejected if key in known and f"{table}/obs/{key}" in root]
         keys = (*_IDS, *_PLACE, *some)
         columns = {key: read_elem(checked(root, f"{table}/obs/{key}")) for key in keys}
     settings = {
@@ -159,8 +161,11 @@ class Restored(PostSegmentation):
             _check_numbers(regions.label, len(stored), "the labels or in pieces there")
             table = measure(regions, runs.shape)
             source_label = table["source_label"] = stored["source_label"].to_numpy()
-            told = [key for key in stored if key in _TOLD]
-            table[told] = stored[told].astype({key: _TOLD[key] for key in told})
+            kinds = _TOLD
+            if self.intensity_image is None:  # else they are measured in it
+                kinds = _TOLD | dict.fromkeys(intensities_in(stored), float)
+            told = [key for key in stored if key in kinds]
+            table[told] = stored[told].astype({key: kinds[key] for key in told})
             n_transcripts = None
             if ledger is not None and TRANSCRIPTS in told:
                 _check_counts(table[TRANSCRIPTS], stored["label"], ledger)

@@ -68,7 +68,8 @@ def test_extending(folder, capsys):
     assert (found["region"] == 0).any()
     assert (one_each.regions.query("label > 0")["n_nuclei"] == 1).all()
     printed = capsys.readouterr().out
-    assert printed.count(f"Dark: {dark}") == 2  # the second run gives the same
+    assert printed.count(f"Dark: {dark}") == 3  # the second run gives the same, and `refilter`
+    assert "'intensity_std_2', 'intensity_min_2', 'intensity_max_2']" in printed
     kept = len(namespace["one_by_one"].gdf_polygons)
     assert printed.endswith(f"4 15 {kept}\n" * 2)
     assert not names_in(folder)
@@ -77,10 +78,12 @@ def test_extending(folder, capsys):
     masks[2:10, 2:10] = masks[2:10, 15:23] = 7  # a label in two parts, bright and dark
     stain = np.zeros((12, 30))
     stain[:, :12] = 1
-    for kind, reasons in {"Bright": ["", ""], "BrightParts": ["", "dark"]}.items():
-        post = namespace[kind](masks, stain, verbose=False)
+    for post in (
+        namespace["Bright"](masks, intensity_image=stain, verbose=False),
+        namespace["Median"](masks, stain, verbose=False),
+    ):
         post.process_masks_to_shapes()
-        assert post.regions["reason"].tolist() == reasons
+        assert post.regions["reason"].tolist() == ["", "dark"]
 
 
 def test_slides(folder, capsys):

@@ -11,7 +11,7 @@ Outline = Literal["contour", "pixels", "simplified"]
 OUTLINES: tuple[Outline, ...] = get_args(Outline)
 SETTINGS = (  # keywords of the constructor
     *("masks", "factor_rescale", "label_name", "shape_name"),
-    *("origin", "image_shape", "pixel_size", "reference", "outline"),
+    *("origin", "image_shape", "pixel_size", "reference", "intensity_image", "outline"),
     *("filter_config", "verbose", "save_debug", "n_jobs", "progress"),
 )
 _LONGEST_NAME = 255 - len("_transcripts")  # bytes: what file systems take, less what we append

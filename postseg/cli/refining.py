@@ -20,6 +20,7 @@ from postseg.cli.options import (
 )
 from postseg.cli.places import check_addition, check_places, check_suffix
 from postseg.cli.terminal import step
+from postseg.cli.tissue import read_channels
 from postseg.cli.transcripts import Unit, points_asked, transcript_options
 from postseg.files.export import FORMATS, format_of
 from postseg.files.points import file_of_points
@@ -76,6 +77,14 @@ def refining_options(command: Callable[..., None]) -> Callable[..., None]:
             help="Label image of nuclei, to be matched with the cells: a labels element of the "
             "store that labels are read from or added to, SLIDE.zarr/labels/NAME of another, or a "
             "file, of the size of the label image or a whole number of times larger or smaller.",
+        ),
+        click.option(
+            "--intensity",
+            type=_PATH,
+            metavar="IMAGE",
+            help="Measure intensities in this image: their mean, deviation, least and largest are "
+            "columns of the table. PNG, JPEG, TIFF or .npy, grey or RGB, of the size of the label "
+            "image or an integer multiple of it.",
         ),
         click.option(
             "--reference",
@@ -157,6 +166,7 @@ class Refinement:
         image_shape: tuple[int, int] | None,
         reference: str | None,
         nuclei: str | None,
+        intensity: Path | None,
         outline: Outline,
         no_enlarge: bool,
         overwrite: bool,
@@ -189,7 +199,7 @@ class Refinement:
         check_suffix(summary, "--report", ".json")
         check_places(
             [
-                *(*inputs, add_to, config, pixel_size, genes, to_image),
+                *(*inputs, add_to, config, pixel_size, genes, to_image, intensity),
                 file_of(reference, home) if reference else None,
                 file_of(nuclei, home, ["labels"]) if nuclei else None,
                 file_of_points(points, home) if points else None,
@@ -224,8 +234,8 @@ class Refinement:
         self.factor = factor_rescale
         self._outputs, self._overwrite, self._summary = outputs, overwrite, summary
         self._add_to, self._no_enlarge = add_to, no_enlarge
-        self._reference, self._nuclei, self._home = reference, nuclei, home
-        self._allow_pickle = allow_pickle
+        self._reference, self._home = reference, home
+        self._nuclei, self._allow_pickle, self._intensity = nuclei, allow_pickle, intensity
         self._settings: dict[str, Any] = {
             "factor_rescale": factor_rescale,
             "label_name": label_name,
@@ -243,7 +253,8 @@ class Refinement:
         from postseg.processor import PostSegmentation
 
         reference = read_reference(self._reference, self._home) if self._reference else None
-        post = PostSegmentation(masks, reference=reference, **self._settings)
+        image = read_channels(self._intensity) if self._intensity else None
+        post = PostSegmentation(masks, reference=reference, intensity_image=image, **self._settings)
         if self._add_to and not post.lies_in_global:
             from postseg.elements import build
 

@@ -1,4 +1,4 @@
-"""Read a microscope image to draw on."""
+"""Read a microscope image, to draw on or to measure intensities in."""
 
 from pathlib import Path
 
@@ -44,6 +44,12 @@ def read_tissue(path: Path) -> NDArray[np.generic]:
             "one channel, or three, of one plane."
         )
     return image
+
+
+def read_channels(path: Path) -> NDArray[np.generic]:
+    """Read the same, colours first."""
+    image = read_tissue(path)
+    return image if image.ndim == 2 else np.moveaxis(image, -1, 0)
 
 
 def _read(path: Path, suffix: str) -> NDArray[np.generic]:

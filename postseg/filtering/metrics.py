@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from postseg._kernels import hulls, moments, perimeters
 from postseg._support.threads import spread
+from postseg.filtering.intensities import with_intensities
 from postseg.raster.grouped import Grouped
 from postseg.raster.images import encode
+from postseg.raster.intensity_image import as_intensity_image
 from postseg.raster.label_image import as_label_image
 from postseg.raster.runs import components
 
@@ -133,8 +135,8 @@ _STEP_WEIGHTS[[21, 33]] = np.sqrt(2)
 _STEP_WEIGHTS[[13, 23]] = (1 + np.sqrt(2)) / 2
 
 
-def measure_regions(label_image: Any) -> pd.DataFrame:
-    """Measure every region of a label image.
+def measure_regions(label_image: Any, intensity_image: Any = None) -> pd.DataFrame:
+    """Measure every region of a label image, and its intensities in another image.
 
     A region is an 8-connected component of one nonzero label; regions are numbered 1..n in
     raster order of their first pixel, as by ``skimage.measure.label``.
@@ -143,6 +145,10 @@ def measure_regions(label_image: Any) -> pd.DataFrame:
     ----------
     label_image : (H, W) array_like
         0 is background, every other value a cell. Read, never modified.
+    intensity_image : (m H, m W) or (C, m H, m W) array_like, optional
+        An image m times as large as the label image, m a whole number from 1, of which a pixel of
+        a region covers m x m pixels. NumPy, dask (read chunk by chunk, once) and xarray, such as
+        an image of a SpatialData object, of which the finest scale counts.
 
     Returns
     -------
@@ -163,15 +169,32 @@ def measure_regions(label_image: Any) -> pd.DataFrame:
         max_row, max_col
         centroid_row, centroid_col  mean pixel position
         touches_border              whether a pixel lies on the image border
+        intensity_mean              mean of the pixels of `intensity_image` in the region,
+        intensity_std               their population standard deviation,
+        intensity_min               the least, and
+        intensity_max               the largest of them
         ==========================  =======================================================
+
+        Intensities are as in ``skimage.measure.regionprops``, float64 whatever the image is: whole
+        numbers beyond 2^53 are rounded. Where a pixel is NaN all four are. With several channels
+        the columns are ``intensity_mean_<channel>`` and so on, by the names that an xarray image
+        has, else 0, 1, ...; of a single channel if it is called by a text. In the names
+        characters other than letters, digits, "-" and "." become "_", as stores want it.
 
     Raises
     ------
     TypeError, ValueError
-        When `label_image` is not a 2-D label image; see `PostSegmentation.masks`.
+        When `label_image` is not a 2-D label image, see `PostSegmentation.masks`; and for an
+        `intensity_image` that does not fit it, is complex, or has two channels of one name.
     """
-    runs = encode(as_label_image(label_image))
-    return measure(components(runs).regions, runs.shape)
+    masks = as_label_image(label_image)
+    image = None if intensity_image is None else as_intensity_image(intensity_image)
+    if image is not None:
+        image.factor(masks.shape)  # before the work: it may be refused
+    runs = encode(masks)
+    regions, number = components(runs)
+    table = measure(regions, runs.shape)
+    return table if image is None else with_intensities(table, runs._replace(label=number), image)
 
 
 def measure(regions: Grouped, shape: tuple[int, int]) -> pd.DataFrame:

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from postseg._support.words import human
+from postseg._support.words import human, listing
 from postseg.filtering import criteria, nuclei
 from postseg.filtering.config import FilterConfig
+from postseg.filtering.intensities import STATISTICS, intensities_in
 from postseg.filtering.metrics import measure
 from postseg.filtering.report import FilterReport, Transcripts, statistics
 from postseg.raster.images import encode, paint
@@ -207,6 +208,11 @@ def _why_missing(column: Any, regions: pd.DataFrame) -> str:
         )
     if column in nuclei.COLUMNS:
         return "no nuclei were matched: call match(nuclei) first."
+    if column.startswith(STATISTICS):
+        known = intensities_in(regions)
+        if not known:
+            return "there is no intensity_image: set it first, post.intensity_image = image."
+        return f"of the channels of intensity_image there are: {listing(known, 8)}."
     return ""
 
 

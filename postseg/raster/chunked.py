@@ -27,11 +27,7 @@ def encode_chunks(image: da.Array) -> Runs:
     behind = runs_behind(image)
     if behind is not None:
         return _unpainted(behind, image.shape)
-    parts = plan(image)
-    # a pool of our own: dask's would be the parent's, without threads, in a forked process
-    pool = ThreadPoolExecutor(n_threads(), thread_name_prefix="postseg")
-    with pool, of_dask("Reading", parts.npartitions, parts.name):
-        found = compute_as_if_collection(da.Array, parts.dask, parts.__dask_keys__(), pool=pool)
+    found = compute_parts(plan(image), "Reading")
     bands = list(reversed(found))  # rows of chunks
     del found
     n_runs = sum(len(part[0]) for band in bands for part in band)
@@ -46,6 +42,17 @@ def encode_chunks(image: da.Array) -> Runs:
         n += band[0].size
     row, start, stop, label = (whole[:n] for whole in joined)
     return Runs(row, start, stop, label, image.shape)
+
+
+def compute_parts(parts: da.Array, text: str) -> Any:
+    """Compute an array whose chunks are no arrays: lists of them, of lists, one for each axis.
+
+    `text` says what is being done, for the progress bar.
+    """
+    # a pool of our own: dask's would be the parent's, without threads, in a forked process
+    pool = ThreadPoolExecutor(n_threads(), thread_name_prefix="postseg")
+    with pool, of_dask(text, parts.npartitions, parts.name):
+        return compute_as_if_collection(da.Array, parts.dask, parts.__dask_keys__(), pool=pool)
 
 
 def plan(image: da.Array) -> da.Array:

@@ -13,6 +13,7 @@ import pandas as pd
 import shapely
 
 from postseg.elements.table import INSTANCE_KEY, cell_rows
+from postseg.filtering.intensities import intensities_in
 from postseg.filtering.metrics import METRICS
 from postseg.geometry.placement import (
     IMAGE,
@@ -50,7 +51,9 @@ def survivors(masks: LabelImage, regions: pd.DataFrame, name: str, place: dict[s
     """Labels: the filtered masks; `regions` is their audit table."""
     # in the order that napari shows: first what a cell is, then what it measures
     columns = {INSTANCE_KEY: "index", "region_number": "region", "source_label": "source_label"}
-    features = cell_rows(regions)[[*columns, *METRICS]].rename(columns=columns)
+    features = cell_rows(regions)[[*columns, *METRICS, *intensities_in(regions)]].rename(
+        columns=columns
+    )
     kwargs = {"name": name, **place, "features": features.reset_index(drop=True)}
     return masks.astype(np.int32), kwargs, "labels"  # a copy: napari lets users paint in it
 
@@ -60,7 +63,8 @@ def rejected(filtered: FilterRun, name: str, place: dict[str, Any]) -> Layer:
     runs, chunks = filtered.measured.runs, filtered.measured.chunks
     gone = filtered.regions["label"].to_numpy() == 0
     image = paint(runs, np.where(gone[runs.label - 1], runs.label, 0), chunks)
-    features = filtered.regions.loc[gone, ["reason", "source_label", *METRICS]]
+    columns = ["reason", "source_label", *METRICS, *intensities_in(filtered.regions)]
+    features = filtered.regions.loc[gone, columns]
     kwargs = {"name": name, **place, "features": features.rename_axis("index").reset_index()}
     return image, kwargs, "labels"
 

@@ -7,12 +7,18 @@ from scipy.ndimage import find_objects
 from shapely import Polygon
 from skimage.measure import find_contours, label, regionprops, regionprops_table
 
+INTENSITIES = tuple(f"intensity_{of}" for of in ("mean", "std", "min", "max"))
 SIX = ("label", "area", "eccentricity", "perimeter", "solidity", "extent")
 
 
 def scikit_image_table(masks):
     """The six properties alone: no filter, no relabelling, no split into regions."""
     return regionprops_table(masks, properties=SIX)
+
+
+def scikit_image_intensities(masks, image):
+    """Four intensities of each label."""
+    return regionprops_table(masks, image, properties=INTENSITIES)
 
 
 def spatialdata_polygons(masks):

@@ -10,7 +10,15 @@ import peers
 import pytest
 from tissue import tissue
 
-from postseg import PostSegmentation, filter_cell_by_regionprops, masks_to_polygons
+from postseg import (
+    PostSegmentation,
+    filter_cell_by_regionprops,
+    masks_to_polygons,
+    measure_regions,
+)
+from postseg.filtering.intensities import measure_intensities
+from postseg.filtering.run import measure_masks
+from postseg.raster.intensity_image import as_intensity_image
 
 HERE = Path(__file__).parent
 SIZES = (1024, 2048, 4096, 8192)
@@ -75,6 +83,29 @@ def test_polygons(benchmark, masks, peer):
 def test_masks_to_shapes(benchmark, masks, peer):
     largest = 4096 if peer is peers.reference_shapes else 8192
     compare(benchmark, "3 masks to shapes", masks, ours_shapes, peer, largest)
+
+
+def ours_intensities(measured, image):
+    """Of regions that are measured already, as the filter has them: what the image costs."""
+    return measure_intensities(measured.runs, len(measured.table), as_intensity_image(image))
+
+
+def ours_from_labels(masks, image):
+    """Their shapes measured too."""
+    return measure_regions(masks, image)
+
+
+@pytest.mark.parametrize("dtype", ["u2", "f4"])
+@pytest.mark.parametrize(
+    "peer", [ours_intensities, ours_from_labels, peers.scikit_image_intensities]
+)
+def test_intensities(benchmark, masks, peer, dtype):
+    chance = np.random.default_rng(0)
+    image = chance.integers(0, 2**16, masks.shape, np.uint16).astype(dtype)
+    of = measure_masks(masks) if peer is ours_intensities else masks
+    benchmark.group = f"4 intensities, {masks.shape[0]} x {masks.shape[1]}, {dtype}"
+    rounds = 1 if peer is peers.scikit_image_intensities else 5
+    benchmark.pedantic(peer, (of, image), rounds=rounds, warmup_rounds=rounds // 5)
 
 
 MEMORY = """

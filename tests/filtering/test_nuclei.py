@@ -422,6 +422,27 @@ def test_transcripts_and_nuclei_go_together(masks, nuclei, first):
     assert post.regions["n_nuclei"].tolist() == N_NUCLEI
 
 
+@pytest.mark.parametrize("filtered", [False, True])
+def test_intensities_and_nuclei_go_together(masks, nuclei, filtered):
+    class Dim(PostSegmentation):
+        def rejections(self, regions):
+            return super().rejections(regions).assign(dim=regions["intensity_mean"] < 1)
+
+    post = Dim(masks, intensity_image=np.minimum(masks, 2) - 1.0, **QUIET)
+    if filtered:
+        post.process_masks_to_shapes()
+    post.match(nuclei)
+    for step in (post.process_masks_to_shapes, post.refilter, lambda: None):
+        step()
+        assert post.regions["n_nuclei"].tolist() == N_NUCLEI
+        assert post.regions["intensity_mean"].tolist() == [0, 1, 1]
+        assert post.regions["reason"].tolist() == ["dim", "", ""]
+        assert post.process_table().obs["n_nuclei"].tolist() == N_NUCLEI[1:]
+    post.intensity_image = None
+    assert post.regions["n_nuclei"].tolist() == N_NUCLEI
+    assert "intensity_mean" not in post.regions
+
+
 @pytest.mark.parametrize("name", COLUMNS)
 def test_rejections_that_ask_for_them_before_say_what_to_call(masks, name):
     class Asking(PostSegmentation):
