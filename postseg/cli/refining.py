@@ -24,7 +24,6 @@ from postseg.cli.tissue import read_channels
 from postseg.cli.transcripts import Unit, points_asked, transcript_options
 from postseg.files.export import FORMATS, format_of
 from postseg.files.points import file_of_points
-from postseg.files.read import read_masks
 from postseg.files.reference import file_of, read_reference
 
 if TYPE_CHECKING:
@@ -311,6 +310,8 @@ class Refinement:
 
     def _read_nuclei(self, nuclei: str) -> Any:
         """The label image of nuclei that an option names."""
+        from postseg.files.read import read_masks
+
         path = file_of(nuclei, self._home, ["labels"])
         element = None if path == Path(nuclei) else Path(nuclei).name
         return read_masks(path, element=element, allow_pickle=self._allow_pickle)
