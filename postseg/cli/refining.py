@@ -20,7 +20,6 @@ from postseg.cli.options import (
 )
 from postseg.cli.places import check_addition, check_places, check_suffix
 from postseg.cli.terminal import step
-from postseg.cli.tissue import read_channels
 from postseg.cli.transcripts import Unit, points_asked, transcript_options
 from postseg.files.export import FORMATS, format_of
 from postseg.files.points import file_of_points
@@ -252,7 +251,11 @@ class Refinement:
         from postseg.processor import PostSegmentation
 
         reference = read_reference(self._reference, self._home) if self._reference else None
-        image = read_channels(self._intensity) if self._intensity else None
+        image = None
+        if self._intensity:
+            from postseg.cli.tissue import read_channels
+
+            image = read_channels(self._intensity)
         post = PostSegmentation(masks, reference=reference, intensity_image=image, **self._settings)
         if self._add_to and not post.lies_in_global:
             from postseg.elements import build
