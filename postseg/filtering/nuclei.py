@@ -21,7 +21,7 @@ COLUMNS = (N_NUCLEI, "nucleus_label", "nucleus_share")
 
 
 class Matched(NamedTuple):
-    """Nuclei and regions.
+    """What `postseg.PostSegmentation.match` tells of regions and of nuclei.
 
     Attributes
     ----------
@@ -29,8 +29,6 @@ class Matched(NamedTuple):
         By region: `COLUMNS`.
     of_nuclei : DataFrame
         By ``nucleus_label``: ``area``, ``region`` and ``share``.
-
-    See `postseg.PostSegmentation.match` for what they are.
     """
 
     of_regions: pd.DataFrame

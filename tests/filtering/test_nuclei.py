@@ -86,7 +86,7 @@ def pairs_of_images(draw):
     return masks, ids[nuclei]
 
 
-@settings(deadline=None, max_examples=share(90))
+@settings(deadline=None, max_examples=share(60))
 @given(pairs_of_images())
 def test_any_images(images):
     assert_matched(*images)
