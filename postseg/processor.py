@@ -38,7 +38,8 @@ from postseg.filtering.intensities import (
     with_intensities,
     without_intensities,
 )
-from postseg.filtering.metrics import measure_regions, with_microns
+from postseg.filtering.metrics import with_microns
+from postseg.filtering.nuclei import match_nuclei, read_nuclei
 from postseg.filtering.report import FilterReport
 from postseg.filtering.run import (
     TRANSCRIPTS,
@@ -49,6 +50,7 @@ from postseg.filtering.run import (
     measure_masks,
     tell,
     why_nothing_passed,
+    with_nuclei,
     with_transcripts,
 )
 from postseg.filtering.sweep import Sweep, Swept, Window, sweep, swept, window
@@ -214,7 +216,7 @@ class PostSegmentation:
     regions : DataFrame or None
         One row per region that the last filter run found: metrics, ``area_um2`` where the pixel
         size was known, intensities where there is an `intensity_image`, ``transcript_counts``
-        once points were counted, ``label`` (0 = rejected) and ``reason``.
+        once points were counted, the columns of `match`, ``label`` (0 = rejected) and ``reason``.
     points_model : dask DataFrame or None
         The points of `process_points`, lazily, with ``label`` and ``region``: a SpatialData
         element. It follows the masks, as `transcripts` does.
@@ -772,6 +774,68 @@ class PostSegmentation:
                 covered = cells.area / max(1, runs.shape[0] * runs.shape[1])
                 print(f"\n{ledger_text(self._ledger(counted), covered)}")
             return self.points_model, table
+
+    def match(self, nuclei: Any) -> pd.DataFrame:
+        """Tell which nuclei lie in which cell: of all regions, rejected ones too.
+
+        A nucleus belongs to the region that has most of its pixels, of equal ones to the first. It
+        belongs to none if more of them lie in no region at all. Columns of `regions`, and of the
+        table of the cells, tell then:
+
+        =================  ====================================================================
+        ``n_nuclei``       how many belong to the region
+        ``nucleus_label``  the one of them with most pixels in it, of equal ones the smallest
+                           label; 0 where there is none
+        ``nucleus_share``  share of that nucleus that lies in the region, from 0 to 1; 0 where
+                           there is none
+        =================  ====================================================================
+
+        `rejections` sees them in filter runs from then on, `refilter` and `threshold_sweep` too;
+        those before stay as they were decided. The nuclei go when other `masks` are assigned.
+
+        Parameters
+        ----------
+        nuclei : (H, W) array_like
+            Label image of the same place, of whatever `masks` takes: 0 is background, every other
+            value a nucleus, with all its parts. Of the size of the masks, or a whole number of
+            times larger or smaller. They are laid over the masks pixel by pixel, whatever systems
+            an element lies in. Lazy ones are read once, block by block.
+
+        Returns
+        -------
+        DataFrame
+            One row per nucleus, indexed by ``nucleus_label``: its ``area`` in pixels of `nuclei`,
+            the ``region`` that it belongs to, 0 for none, and the ``share`` of it that lies there.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For what is no 2-D label image, boolean, or of another size. After an error the object
+            is as before.
+        RuntimeError
+            Without masks.
+
+        Examples
+        --------
+        >>> class WithNucleus(PostSegmentation):
+        ...     def rejections(self, regions):
+        ...         return super().rejections(regions).assign(no_nucleus=regions["n_nuclei"] == 0)
+        >>> post = WithNucleus(masks)  # doctest: +SKIP
+        >>> found = post.match(nuclei)  # doctest: +SKIP
+        >>> post.process_masks_to_shapes()  # doctest: +SKIP
+        """
+        with self._step():
+            runs = read_nuclei(nuclei, self._masks_now().shape)
+            for measured in self._all_measured():
+                if measured.runs.shape == self._masks_now().shape:
+                    self._tell(measured, with_nuclei(measured, runs))
+            self._hold(nuclei=runs, table=None)  # what is measured from now on is told, too
+            if self._filters_by_rejections():
+                found = self._measure_input().nuclei
+            else:
+                found = self._match_own(runs)
+            assert found is not None  # it was told
+            return found.copy()
 
     # ---- other thresholds
 
@@ -1349,7 +1413,7 @@ class PostSegmentation:
         elif counted is not None and held.audit is not None:
             audit = held.audit
         else:
-            audit = measure_regions(masks)
+            audit = self._with_nuclei(measure_masks(masks)).table
             audit["label"] = audit["source_label"]
         self._hold(masks=masks, runs=runs, made_by=made_by, audit=audit, shift=shift)
         # the rows of the table carry the thresholds too, and the ledger the reasons
@@ -1441,7 +1505,7 @@ class PostSegmentation:
         masks = as_label_image(seg_masks)
         if self.intensity_image is not None:
             as_intensity_image(self.intensity_image).factor(masks.shape)  # before the work
-        measured = measure_masks(masks)
+        measured = self._with_nuclei(measure_masks(masks))
         if seg_masks is held.input:
             if held.tiles is not None:
                 table = with_sources(measured.table, measured.runs, held.tiles)
@@ -1471,6 +1535,30 @@ class PostSegmentation:
         if audit is not None:  # of masks that a filter of a subclass's own made
             audit = without_intensities(audit)
         self._hold(audit=audit, table=None)
+
+    def _with_nuclei(self, measured: Measured) -> Measured:
+        """Tell measured regions of the nuclei that were matched, if masks of this size were."""
+        found, masks = self._held.nuclei, self._held.masks
+        if found is None or masks is None or measured.runs.shape != masks.shape:
+            return measured
+        return with_nuclei(measured, found)
+
+    def _all_measured(self) -> list[Measured]:
+        """The input masks, where they were measured, and what the filter runs are of."""
+        held = self._held
+        found = [held.measured, *(run and run.measured for run in (held.last, held.made_by))]
+        return [*{id(measured): measured for measured in found if measured is not None}.values()]
+
+    def _match_own(self, runs: Runs) -> pd.DataFrame | None:
+        """Tell the regions of a filter of a subclass's own of nuclei, and return these."""
+        regions, n_regions = self._regions_now()
+        if self._held.made_by is not None:
+            return self._held.made_by.measured.nuclei
+        audit = self._held.audit
+        assert audit is not None  # it has filtered
+        matched = match_nuclei(regions, n_regions, runs)
+        self._hold(audit=matched.tell(audit))
+        return matched.of_nuclei
 
     def _kept(
         self, measured: Measured, config: FilterConfig, field: str, values: Sequence[Any]

@@ -20,7 +20,7 @@ from postseg._support.threads import limited
 from postseg.elements.audit import KEY, Audit, unpack
 from postseg.elements.identity import as_ids
 from postseg.elements.pixels import find_labels, open_labels, read_pixels
-from postseg.filtering import criteria
+from postseg.filtering import criteria, nuclei
 from postseg.filtering.intensities import intensities_in
 from postseg.filtering.metrics import measure
 from postseg.filtering.run import TRANSCRIPTS, Measured
@@ -35,6 +35,9 @@ from postseg.transcripts.ledger import IN_CELLS, n_within
 _IDS = ("region_number", "label", "source_label")  # columns of the table
 _BOX = ["min_row", "min_col", "max_row", "max_col"]
 _CUT = "cut"  # of a slide that was tiled
+# what a table may tell of regions beside what is measured
+_TOLD: dict[str, type] = {_CUT: bool, TRANSCRIPTS: np.int64}
+_TOLD |= dict(zip(nuclei.COLUMNS, (np.int64, np.int64, float), strict=True))
 _PLACE = ["area", "centroid_row", "centroid_col"]  # tells regions from those of other masks
 _MAX_PAINTED = np.iinfo(np.int32).max
 
@@ -79,8 +82,10 @@ def restore(
             return None
         packed = read_elem(checked(root, f"{table}/uns/{KEY}"))
         audit, ledger = unpack(packed), _ledger(packed)
-        some = [*intensities_in(audit.rejected), _CUT, *([] if ledger is None else [TRANSCRIPTS])]
-        some = [key for key in some if key in audit.rejected and f"{table}/obs/{key}" in root]
+        known = {*_TOLD, *intensities_in(audit.rejected)}
+        if ledger is None:
+            known.remove(TRANSCRIPTS)
+        some = [key for key in audit.rejected if key in known and f"{table}/obs/{key}" in root]
         keys = (*_IDS, *_PLACE, *some)
         columns = {key: read_elem(checked(root, f"{table}/obs/{key}")) for key in keys}
     settings = {
@@ -156,14 +161,14 @@ class Restored(PostSegmentation):
             _check_numbers(regions.label, len(stored), "the labels or in pieces there")
             table = measure(regions, runs.shape)
             source_label = table["source_label"] = stored["source_label"].to_numpy()
+            kinds = _TOLD
             if self.intensity_image is None:  # else they are measured in it
-                names = intensities_in(stored)
-                table[names] = stored[names].to_numpy(dtype=float)
-            if _CUT in stored:
-                table[_CUT] = stored[_CUT].to_numpy(dtype=bool)
+                kinds = _TOLD | dict.fromkeys(intensities_in(stored), float)
+            told = [key for key in stored if key in kinds]
+            table[told] = stored[told].astype({key: kinds[key] for key in told})
             n_transcripts = None
-            if ledger is not None and TRANSCRIPTS in stored:
-                table[TRANSCRIPTS] = _checked_counts(stored, ledger)
+            if ledger is not None and TRANSCRIPTS in told:
+                _check_counts(table[TRANSCRIPTS], stored["label"], ledger)
                 n_transcripts = n_within(ledger)
             fits = source_label.max() <= _MAX_PAINTED
             value = source_label[runs.label - 1] if fits else runs.label
@@ -239,13 +244,11 @@ def _ledger(packed: Mapping[str, Any]) -> pd.DataFrame | None:
     return None if found is None else found["ledger"].set_index("place")
 
 
-def _checked_counts(stored: pd.DataFrame, ledger: pd.DataFrame) -> NDArray[np.int64]:
-    """Transcripts by region, as many in cells as the ledger has there."""
-    counts = np.asarray(stored[TRANSCRIPTS].astype(np.int64))
-    now, then = int(counts[stored["label"] > 0].sum()), int(ledger[GENE].loc[IN_CELLS])
+def _check_counts(counts: pd.Series[int], label: pd.Series[int], ledger: pd.DataFrame) -> None:
+    """Of transcripts by region as many must be in cells as the ledger has there."""
+    now, then = int(counts[label > 0].sum()), int(ledger[GENE].loc[IN_CELLS])
     if now != then:
         raise ValueError(f"the cells have now {now:,} transcripts, but in the ledger {then:,}")
-    return counts
 
 
 def _check_numbers(found: NDArray[np.integer[Any]], n: int, where: str) -> None:

@@ -52,6 +52,8 @@ class Held(NamedTuple):
         Their audit table, once a filter made them.
     shift : float or None
         What is added to y after mirroring them, once it is known.
+    nuclei : Runs or None
+        Nuclei, which regions are told of when they are measured.
     counted : Counted or None
         Points that were looked up in the regions of masks, whatever became of these.
     gdf_polygons, shapes_model, labels_model, table, points_model, transcripts
@@ -74,6 +76,7 @@ class Held(NamedTuple):
     made_by: FilterRun | None = None
     audit: pd.DataFrame | None = None
     shift: float | None = None
+    nuclei: Runs | None = None
     counted: Counted | None = None
     gdf_polygons: gpd.GeoDataFrame | None = None
     shapes_model: gpd.GeoDataFrame | None = None

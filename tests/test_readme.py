@@ -62,6 +62,11 @@ def test_extending(folder, capsys):
     assert namespace["post"].filter_report.rejected["giant"]
     dark = namespace["bright"].filter_report.rejected["dark"]
     assert dark
+    one_each, found = namespace["one_each"], namespace["found"]
+    assert one_each.filter_report.rejected["no_nucleus"]
+    assert one_each.filter_report.rejected["two_nuclei"]
+    assert (found["region"] == 0).any()
+    assert (one_each.regions.query("label > 0")["n_nuclei"] == 1).all()
     printed = capsys.readouterr().out
     assert printed.count(f"Dark: {dark}") == 3  # the second run gives the same, and `refilter`
     assert "'intensity_std_2', 'intensity_min_2', 'intensity_max_2']" in printed

@@ -3,6 +3,7 @@
 import numpy as np
 
 from postseg._kernels import kernel
+from postseg._kernels.search import first_stopping_after
 
 
 @kernel
@@ -78,3 +79,59 @@ def count_covered(first, last, offsets, start, stop, cell, covered):
             a = np.searchsorted(place, start[r])
             b = np.searchsorted(place, stop[r])
             covered[cell[r]] += before[b] - before[a]
+
+
+@kernel
+def best_of_others(first, last, cells, fine, others, other_fine, n_others, best, shared):
+    """Fill ``first:last`` of `best` and `shared` (n,) int64: which other has most of each cell.
+
+    Parameters
+    ----------
+    first, last : int
+    cells : (offsets, row, start, stop)
+        Of each cell, in any order.
+    fine, other_fine : int
+        How many pixels of the finer image a side of one of theirs is: one of the two is 1.
+    others : (offsets, start, stop, number)
+        Here ``offsets[t]:offsets[t + 1]`` are the runs of row t, in ascending order; `number` tells
+        whose each is, from 1 to `n_others`.
+    n_others : int
+    best
+        The number of the other with most pixels of the cell, of equal ones the smallest; 0 where
+        more pixels are of none.
+    shared
+        How many pixels of the finer image that are.
+    """
+    offsets, row, start, stop = cells
+    rows, other_start, other_stop, number = others
+    pixels = np.zeros(n_others + 1, np.int64)  # of the cell at hand, by number
+    met = np.empty(n_others, np.int64)  # numbers whose `pixels` are not 0
+    for k in range(first, last):
+        n = 0
+        left = np.int64(0)
+        for i in range(offsets[k], offsets[k + 1]):
+            top = np.int64(row[i]) * fine
+            begin, end = np.int64(start[i]) * fine, np.int64(stop[i]) * fine
+            left += (end - begin) * fine
+            for t in range(top, top + fine):
+                until = rows[t // other_fine + 1]
+                j = first_stopping_after(
+                    other_stop, rows[t // other_fine], until, begin // other_fine
+                )
+                while j < until and np.int64(other_start[j]) * other_fine < end:
+                    low = max(begin, np.int64(other_start[j]) * other_fine)
+                    length = min(end, np.int64(other_stop[j]) * other_fine) - low
+                    if pixels[number[j]] == 0:
+                        met[n] = number[j]
+                        n += 1
+                    pixels[number[j]] += length
+                    left -= length
+                    j += 1
+        best[k], shared[k] = 0, 0
+        for m in range(n):
+            its = met[m]
+            if pixels[its] > shared[k] or (pixels[its] == shared[k] and its < best[k]):
+                best[k], shared[k] = its, pixels[its]
+            pixels[its] = 0
+        if left > shared[k]:
+            best[k], shared[k] = 0, left

@@ -94,7 +94,9 @@ def merge(
     column of its first pixel in the slide, in pixels of the tiles.
     """
     tiles = tuple(dict.fromkeys(tiles))
-    refinement = Refinement(ctx, [*tiles, origins], add_to or tiles[0], add_to, **options)
+    refinement = Refinement(
+        ctx, [*tiles, origins], add_to or tiles[0], add_to, allow_pickle, **options
+    )
     _check_there(tiles)
     files: dict[str, Path] = {}  # by the words for their places
     if tiles[0].is_dir() and not is_store(tiles[0]):

@@ -20,13 +20,13 @@ from postseg.cli.options import (
 )
 from postseg.cli.places import check_addition, check_places, check_suffix
 from postseg.cli.terminal import step
-from postseg.cli.tissue import read_channels
 from postseg.cli.transcripts import Unit, points_asked, transcript_options
 from postseg.files.export import FORMATS, format_of
 from postseg.files.points import file_of_points
 from postseg.files.reference import file_of, read_reference
 
 if TYPE_CHECKING:
+    from postseg.filtering.nuclei import Tally
     from postseg.processor import PostSegmentation
 
 _PATH = click.Path(path_type=Path)
@@ -79,6 +79,13 @@ def refining_options(command: Callable[..., None]) -> Callable[..., None]:
             help="Keep the labels at the resolution of the label image.",
         ),
         transcript_options,
+        click.option(
+            "--nuclei",
+            metavar="ELEMENT|FILE",
+            help="Label image of nuclei, to be matched with the cells: a labels element of the "
+            "store that labels are read from or added to, SLIDE.zarr/labels/NAME of another, or a "
+            "file, of the size of the label image or a whole number of times larger or smaller.",
+        ),
         click.option(
             "--intensity",
             metavar="FILE|NAME",
@@ -144,6 +151,8 @@ class Refinement:
         Where `reference` and `points` look for an element by its name.
     add_to : Path or None
         SpatialData store to add to.
+    allow_pickle : bool
+        Whether nuclei may be read from a pickled file.
     **options
         The values of `output_option` and `refining_options`, of ``--config`` and ``--pixel-size``.
     """
@@ -154,6 +163,7 @@ class Refinement:
         inputs: Iterable[Path | None],
         home: Path,
         add_to: Path | None,
+        allow_pickle: bool,
         *,
         outputs: tuple[Path, ...],
         config: Path | None,
@@ -163,6 +173,7 @@ class Refinement:
         origin: tuple[float, float] | None,
         image_shape: tuple[int, int] | None,
         reference: str | None,
+        nuclei: str | None,
         intensity: str | None,
         outline: Outline,
         no_enlarge: bool,
@@ -199,6 +210,7 @@ class Refinement:
                 *(*inputs, add_to, config, pixel_size, genes, to_image),
                 file_of(intensity, home, ("images",)) if intensity else None,
                 file_of(reference, home) if reference else None,
+                file_of(nuclei, home, ["labels"]) if nuclei else None,
                 file_of_points(points, home) if points else None,
             ],
             [*outputs, debug_image, summary],
@@ -231,7 +243,8 @@ class Refinement:
         self.factor = factor_rescale
         self._outputs, self._overwrite, self._summary = outputs, overwrite, summary
         self._add_to, self._no_enlarge = add_to, no_enlarge
-        self._reference, self._home, self._intensity = reference, home, intensity
+        self._reference, self._home = reference, home
+        self._nuclei, self._allow_pickle, self._intensity = nuclei, allow_pickle, intensity
         self._settings: dict[str, Any] = {
             "factor_rescale": factor_rescale,
             "label_name": label_name,
@@ -249,7 +262,11 @@ class Refinement:
         from postseg.processor import PostSegmentation
 
         reference = read_reference(self._reference, self._home) if self._reference else None
-        image = read_channels(self._intensity, self._home) if self._intensity else None
+        image = None
+        if self._intensity:
+            from postseg.cli.tissue import read_channels
+
+            image = read_channels(self._intensity, self._home)
         post = PostSegmentation(masks, reference=reference, intensity_image=image, **self._settings)
         if self._add_to and not post.lies_in_global:
             from postseg.elements import build
@@ -263,6 +280,10 @@ class Refinement:
 
     def write(self, post: "PostSegmentation") -> None:
         """Filter and outline, and write what was asked for."""
+        n_nuclei = None
+        if self._nuclei:
+            with step(f"Matching {self._nuclei}", self.quiet):
+                n_nuclei = len(post.match(self._read_nuclei(self._nuclei)))
         counting = "Counting transcripts, filtering and outlining"
         with step(counting if self._points else "Filtering and outlining", self.quiet):
             if self._points:
@@ -271,6 +292,12 @@ class Refinement:
                 post.process_masks_to_shapes()
             found = post.filter_report
             assert found is not None  # the filter has run
+        nuclei = None
+        if n_nuclei is not None:
+            from postseg.filtering.nuclei import tally
+
+            assert post.regions is not None  # as there is a report
+            nuclei = tally(post.regions, n_nuclei)
         if self._no_enlarge:
             post.process_labels(enlarge=False)
         for output in self._outputs:
@@ -286,13 +313,22 @@ class Refinement:
             listing.append(f"{self._add_to}: added {', '.join(post.element_names)}")
         if self._summary:
             with replacing(self._summary, self._overwrite) as part:
-                part.write_text(json.dumps(_facts(post), indent=2) + "\n")
+                part.write_text(json.dumps(_facts(post, nuclei), indent=2) + "\n")
         if not self.quiet:
             lines = "".join(f"\n  {line}" for line in listing)
             click.echo(
-                f"\nWrote {out_of(found.passed, found.total)} "
+                ("" if nuclei is None else f"\n{nuclei}\n")
+                + f"\nWrote {out_of(found.passed, found.total)} "
                 f"in {seconds(time.perf_counter() - self._began)}:{lines}"
             )
+
+    def _read_nuclei(self, nuclei: str) -> Any:
+        """The label image of nuclei that an option names."""
+        from postseg.files.read import read_masks
+
+        path = file_of(nuclei, self._home, ["labels"])
+        element = None if path == Path(nuclei) else Path(nuclei).name
+        return read_masks(path, element=element, allow_pickle=self._allow_pickle)
 
 
 def _told(output: Path, post: "PostSegmentation") -> str:
@@ -302,11 +338,15 @@ def _told(output: Path, post: "PostSegmentation") -> str:
     return FORMATS[form].text + "".join(f", with {name}" for name in points)
 
 
-def _facts(post: "PostSegmentation") -> dict[str, Any]:
-    """The filter report, and where all transcripts went."""
+def _facts(post: "PostSegmentation", nuclei: "Tally | None") -> dict[str, Any]:
+    """The filter report, and where all transcripts and nuclei went."""
     report, ledger = post.filter_report, post.transcripts
     assert report is not None  # the filter has run
-    where = {} if ledger is None else {"transcripts_ledger": ledger.to_dict(orient="index")}
+    where: dict[str, Any] = (
+        {} if ledger is None else {"transcripts_ledger": ledger.to_dict(orient="index")}
+    )
+    if nuclei is not None:
+        where["nuclei"] = nuclei._asdict()
     return report.to_dict() | where
 
 

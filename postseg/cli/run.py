@@ -37,7 +37,9 @@ def run(
     labels element: 0 is background, every other number a cell. Labels are enlarged to the
     microscope image, and every cell has one polygon.
     """
-    refinement = Refinement(ctx, [source], source, source if add_to else None, **options)
+    refinement = Refinement(
+        ctx, [source], source, source if add_to else None, allow_pickle, **options
+    )
     with step(f"Reading {source}", refinement.quiet):
         from postseg.files.read import read_masks
 

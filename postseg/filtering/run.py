@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from postseg._support.words import human, listing
-from postseg.filtering import criteria
+from postseg.filtering import criteria, nuclei
 from postseg.filtering.config import FilterConfig
 from postseg.filtering.intensities import STATISTICS, intensities_in
 from postseg.filtering.metrics import measure
@@ -37,12 +37,15 @@ class Measured(NamedTuple):
     n_transcripts : int or None
         Transcripts in the image, whether in a region or in the background, once points were
         counted. Then `table` has them by region, as int64 ``transcript_counts``.
+    nuclei : DataFrame or None
+        The nuclei that were matched, see `nuclei.Matched`; `table` has `nuclei.COLUMNS` then.
     """
 
     runs: Runs
     table: pd.DataFrame
     image: LabelImage
     n_transcripts: int | None = None
+    nuclei: pd.DataFrame | None = None
 
     @property
     def chunks(self) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
@@ -146,6 +149,12 @@ def with_transcripts(
     return measured._replace(table=table, n_transcripts=n_transcripts)
 
 
+def with_nuclei(measured: Measured, found: Runs) -> Measured:
+    """Tell measured regions of their nuclei, given as runs: see `match_nuclei`."""
+    matched = nuclei.match_nuclei(measured.runs, len(measured.table), found)
+    return measured._replace(table=matched.tell(measured.table), nuclei=matched.of_nuclei)
+
+
 def tell(filtered: FilterRun, measured: Measured) -> FilterRun:
     """A filter run with what its regions were told since they were filtered: its decisions stay."""
     regions = measured.table.join(filtered.regions.loc[:, "label":])
@@ -190,14 +199,16 @@ def find_failures(
 
 def _why_missing(column: Any, regions: pd.DataFrame) -> str:
     """Why a table of regions lacks a column that it may have."""
-    if column in regions:
+    if not isinstance(column, str) or column in regions:
         return ""
     if column == TRANSCRIPTS:
         return (
             "no points were counted, or not since the masks were placed elsewhere: call "
             "process_points() first."
         )
-    if str(column).startswith(STATISTICS):
+    if column in nuclei.COLUMNS:
+        return "no nuclei were matched: call match(nuclei) first."
+    if column.startswith(STATISTICS):
         known = intensities_in(regions)
         if not known:
             return "there is no intensity_image: set it first, post.intensity_image = image."

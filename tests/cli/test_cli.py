@@ -170,7 +170,7 @@ def test_one_option_per_threshold():
     fixed |= {"image_shape", "reference", "no_enlarge", "pixel_size", "add_to", "outline"}
     fixed |= {"allow_pickle", "overwrite", "quiet", "debug_image", "summary"}
     fixed |= {"points", "points_in", "to_image", "xy", "coordinate_system", "gene_key", "min_qv"}
-    fixed |= {"genes", "no_points"}
+    fixed |= {"genes", "no_points", "nuclei", "intensity"}
     options = {param.name: param for param in run.params if param.name not in fixed}
     assert list(options) == list(FilterConfig.model_fields)
     for name, field in FilterConfig.model_fields.items():

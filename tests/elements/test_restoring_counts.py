@@ -1,4 +1,4 @@
-"""A store that has counts of transcripts restores them too: what other thresholds would cost."""
+"""A store that has counts of transcripts, and nuclei, restores them: what thresholds would cost."""
 
 from shutil import copytree
 
@@ -37,8 +37,15 @@ def points(n=4000):
     )
 
 
+def nuclei():
+    """Of two cells in three, and not quite in their places."""
+    cells = tissue()
+    return np.roll(np.where(cells % 3, cells, 0), 3, axis=1)
+
+
 def written(path, kind):
     post = kind(tissue(), 4, "cells", filter_config=SMALL, verbose=False)
+    post.match(nuclei())
     post.process_points(points(), keep_points=False)
     post.write(path)
     return post
@@ -75,6 +82,15 @@ def test_counts_come_back(store):
     assert genes["outside"] > 0
     assert restored._measure_input().n_transcripts == found.total
     assert restored._measure_input().table["transcript_counts"].dtype == np.int64
+
+
+def test_nuclei_come_back(store):
+    path, post = store
+    regions = restore(path)._measure_input().table
+    columns = ["n_nuclei", "nucleus_label", "nucleus_share"]
+    pd.testing.assert_frame_equal(regions[columns], post.regions[columns])
+    assert regions["n_nuclei"].tolist() != [1] * 20
+    assert (post.regions["label"] == 0).any()
 
 
 def test_so_do_those_that_other_thresholds_would_have(store):
