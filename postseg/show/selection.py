@@ -160,12 +160,10 @@ def choose_detail(
         What is of interest beside reasons, with columns ``centroid_row``, ``centroid_col`` and
         ``reason``, which is its kind.
     """
-    side = int(min(*shape, max(32, _CELLS_ACROSS * 1.2 * np.median(_extent(regions)))))
+    side = _closer_side(regions, shape)
     rows, cols = (ceil(length / side) for length in shape)
     seen = regions if marked is None else marked
-    row = (seen["centroid_row"].to_numpy() // side).astype(int).clip(0, rows - 1)
-    col = (seen["centroid_col"].to_numpy() // side).astype(int).clip(0, cols - 1)
-    tile = row * cols + col
+    tile = _tile_of(seen, side, rows, cols)
     by_tile = pd.Series(seen["reason"].to_numpy()).groupby(tile)
     kinds = by_tile.nunique().astype(float)
     if marked is not None:
@@ -179,3 +177,69 @@ def choose_detail(
         first_row, first_col = (middle.to_numpy() - side / 2).astype(int).clip(0).tolist()
     # the last ones end where the mask does
     return min(first_row, shape[0] - side), min(first_col, shape[1] - side), side
+
+
+def choose_worst(
+    regions: pd.DataFrame, shape: tuple[int, int], n: int, apart: float
+) -> list[tuple[int, int, int]]:
+    """Choose up to `n` squares for closer looks where most were rejected, the worst one first.
+
+    Most of many: what counts is the share that is certain, given how many regions there are, so
+    that a single one never comes before fifty of sixty. Of places that are alike those in the
+    middle.
+
+    Parameters
+    ----------
+    regions : DataFrame
+        The audit table.
+    shape : (int, int)
+        Of the mask.
+    n : int
+        How many; fewer where nothing was rejected elsewhere.
+    apart : float
+        How far their middles are from each other, at least, down or across.
+
+    Returns
+    -------
+    list of (int, int, int)
+        As from `choose_detail`.
+    """
+    side = _closer_side(regions, shape)
+    rows, cols = (ceil(length / side) for length in shape)
+    tile = _tile_of(regions, side, rows, cols)
+    gone = (regions["reason"] != "").to_numpy()
+    total, rejected = (np.bincount(part, minlength=rows * cols) for part in (tile, tile[gone]))
+    certain = certain_share(rejected, total)
+    row, col = (
+        np.minimum(at * side, length - side)
+        for at, length in zip(divmod(np.arange(rows * cols), cols), shape, strict=True)
+    )
+    off_middle = np.hypot(row + (side - shape[0]) / 2, col + (side - shape[1]) / 2)
+    found: list[tuple[int, int, int]] = []
+    while len(found) < n and certain.max(initial=0) > 0:
+        best = np.flatnonzero(certain == certain.max())
+        chosen = best[off_middle[best].argmin()]
+        found.append((int(row[chosen]), int(col[chosen]), side))
+        certain[np.maximum(abs(row - row[chosen]), abs(col - col[chosen])) < apart] = 0
+    return found
+
+
+def certain_share(some: Numbers, of: Numbers) -> NDArray[np.float64]:
+    """The share that some of so many are at least, with 97.7 % certainty (Wilson 1927)."""
+    n = np.maximum(of, 1)
+    share, z = some / n, 2.0
+    middle = share + z**2 / (2 * n)
+    room = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return np.where(some > 0, (middle - room) / (1 + z**2 / n), 0)
+
+
+def _closer_side(regions: pd.DataFrame, shape: tuple[int, int]) -> int:
+    """Mask pixels a side of a closer look: about ten typical cells across."""
+    return int(min(*shape, max(32, _CELLS_ACROSS * 1.2 * np.median(_extent(regions)))))
+
+
+def _tile_of(seen: pd.DataFrame, side: int, rows: int, cols: int) -> Numbers:
+    """Which of `rows` x `cols` squares each centroid lies in, counted row by row."""
+    row = (seen["centroid_row"].to_numpy() // side).astype(int).clip(0, rows - 1)
+    col = (seen["centroid_col"].to_numpy() // side).astype(int).clip(0, cols - 1)
+    return np.asarray(row * cols + col)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from importlib.resources import files
 from typing import NamedTuple
@@ -93,6 +94,14 @@ class GalleryPictures(NamedTuple):
     note: str
 
 
+class PlacePicture(NamedTuple):
+    """A closer look, and where its middle lies on the overview, in percent of width and height."""
+
+    picture: Picture
+    left: float
+    top: float
+
+
 class SeamPictures(NamedTuple):
     """What a merge of tiles did.
 
@@ -128,6 +137,10 @@ class Pictures(NamedTuple):
     galleries : list of GalleryPictures
     seams : SeamPictures or None
         Where they are asked for.
+    places : list of PlacePicture
+        In place of `detail`, where the overview shows what was counted: the worst first.
+    scale : Picture or None
+        Which colour is which share then.
     """
 
     overview: Picture
@@ -137,6 +150,8 @@ class Pictures(NamedTuple):
     sweeps: list[SweepPictures]
     galleries: list[GalleryPictures]
     seams: SeamPictures | None = None
+    places: Sequence[PlacePicture] = ()
+    scale: Picture | None = None
 
 
 def render(
