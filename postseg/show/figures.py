@@ -12,6 +12,7 @@ import pandas as pd
 from postseg._support.atomic import check_target, replacing
 from postseg._support.words import human, in_percent, out_of, percent
 from postseg.filtering.config import FilterConfig
+from postseg.filtering.metrics import METRIC
 from postseg.filtering.report import Transcripts
 from postseg.raster.runs import Runs
 from postseg.show.bins import Colour
@@ -31,6 +32,7 @@ from postseg.show.sheet import GAP, TICKS, Sheet
 _COLUMN = 480  # width of histograms
 _HISTOGRAM = 170  # height
 _LINE = 30  # of a legend
+_TYPICAL = "Shaded in the charts: typical of cells, as FilterConfig describes them"
 _PNG = b"\x89PNG\r\n\x1a\n"  # how such a file begins
 
 
@@ -131,13 +133,16 @@ def draw_filter(
     swatches = [*picture.swatches.values(), *(entry.swatch for entry in picture.seams)]
     indent = picture.swatches[""].shape[1] + GAP // 2
     longest = indent + max(sheet.width_of(text, NORMAL) for text in key)
-    heights: list[float] = [_LINE * len(key) + GAP]
+    longest = max(longest, sheet.width_of(_TYPICAL, SMALL))
+    metrics = metrics_in_use(config)
+    typical = any(METRIC[metric].typical for metric in metrics)
+    heights: list[float] = [_LINE * (len(key) + typical) + GAP]
     if bins is not None:
         longest = max(longest, width_of_key(sheet, bins, colour))
         heights[0] += height_of_key(bins, colour)
     heights += [CLOSER + TICKS + GAP] * len(places)
     charts = []
-    for metric in metrics_in_use(config):
+    for metric in metrics:
         charts.append(chart := sheet.add_axes(0, 0, _COLUMN, _HISTOGRAM))
         draw_histogram(chart, metric, regions, config)
     # the thresholds stand above it
@@ -153,6 +158,8 @@ def draw_filter(
         sheet.add_thumbnail(swatch, key_left, key_top, swatch.shape[1], swatch.shape[0])
         sheet.add_text(key_left + indent, key_top, text, NORMAL)
         key_top += _LINE
+    if typical:
+        sheet.add_text(key_left, key_top, _TYPICAL, SMALL, FAINT)
     mark_places(axes, places)
     for number, place in enumerate(places, start=1):
         at_left, at_top = spots.pop(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -62,17 +63,52 @@ def choose_gallery(regions: pd.DataFrame, config: FilterConfig, reason: str, n: 
     the nearest: a third of `n`, more where fewer were rejected, half of it at most, unless none
     were.
     """
-    rejected = regions.index[regions["reason"] == reason].to_numpy()
-    # of a subclass, or of a policy: how near the others are is not known
-    if f"margin_{reason}" not in regions:
-        return Gallery(_spread(rejected, n), rejected[:0])
-    margin = regions[f"margin_{reason}"]
-    # those that the border policy keeps are not next to go, whatever their margin
-    may_go = (regions["label"] > 0) & ~criteria.is_spared(regions, config)
-    kept = margin[may_go].dropna().sort_values(kind="stable").index.to_numpy()
-    n_kept = min(kept.size, max(n // 3, n - rejected.size), n // 2 if rejected.size else n)
-    order = margin[rejected].sort_values(ascending=False, kind="stable").index.to_numpy()
-    return Gallery(_spread(order, n - n_kept), kept[:n_kept])
+    return choose_galleries(regions, config, [reason], n)[reason]
+
+
+def choose_galleries(
+    regions: pd.DataFrame, config: FilterConfig, reasons: Sequence[str], n: int
+) -> dict[str, Gallery]:
+    """The same for several reasons that are shown together, each kept region under one of them.
+
+    In turn each reason gets the nearest that no other has yet.
+    """
+    rejected, nearest, wanted = {}, {}, {}
+    for reason in reasons:
+        gone = regions.index[regions["reason"] == reason].to_numpy()
+        kept = gone[:0]
+        # of a subclass, or of a policy: how near the others are is not known
+        if f"margin_{reason}" in regions:
+            margin = regions[f"margin_{reason}"]
+            # those that the border policy keeps are not next to go, whatever their margin
+            may_go = (regions["label"] > 0) & ~criteria.is_spared(regions, config)
+            kept = margin[may_go].dropna().sort_values(kind="stable").index.to_numpy()
+            gone = margin[gone].sort_values(ascending=False, kind="stable").index.to_numpy()
+        few = max(n // 3, n - gone.size)
+        rejected[reason], nearest[reason] = gone, kept
+        wanted[reason] = min(few, n // 2 if gone.size else n)
+    nearly = _share_out(nearest, wanted)
+    return {
+        reason: Gallery(_spread(gone, n - nearly[reason].size), nearly[reason])
+        for reason, gone in rejected.items()
+    }
+
+
+def _share_out(nearest: dict[str, Numbers], wanted: dict[str, int]) -> dict[str, Numbers]:
+    """To each in turn the first of its own that is left, until each has as many as it wants."""
+    taken: set[int] = set()
+    found: dict[str, list[int]] = {reason: [] for reason in nearest}
+    waiting = {reason: iter(numbers.tolist()) for reason, numbers in nearest.items()}
+    while waiting:
+        for reason, numbers in [*waiting.items()]:
+            left = (number for number in numbers if number not in taken)
+            number = next(left, None) if len(found[reason]) < wanted[reason] else None
+            if number is None:
+                del waiting[reason]
+            else:
+                taken.add(number)
+                found[reason].append(number)
+    return {reason: np.array(numbers, np.int64) for reason, numbers in found.items()}
 
 
 def choose_strip(

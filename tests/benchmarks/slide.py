@@ -33,8 +33,8 @@ def slide(shape=(66_211, 47_002), pitch=60, seed=0):
     gone = fate < 0.125 + 0.8 * near
     folded = gone & (random.random(n) < 0.15 + 0.7 * (near > 0.3))
     small = gone & ~folded
-    side = random.integers(pitch // 2, pitch - 8, n)
-    side[small] = random.integers(14, pitch // 3, small.sum())
+    side = random.integers(pitch // 2, pitch - pitch // 8, n)
+    side[small] = random.integers(pitch // 5, pitch // 3 + 1, small.sum())
     top, left = i * pitch, j * pitch + random.integers(0, pitch - side)
     corner = np.minimum(_CORNER, side // 3)
 

@@ -206,7 +206,8 @@ def test_no_line_lies_below_zero():
     ],
 )
 def test_thresholds_are_lines_with_their_values_above(metric, thresholds, expected):
-    regions = table(np.linspace(0.3, 0.9, 20), metric) if metric != "area" else table([100], "area")
+    values = np.linspace(20, 180, 9) if metric == "area" else np.linspace(0.3, 0.9, 20)
+    regions = table(values, metric)
     axes = histogram(metric, regions, **thresholds)
     assert positions(axes) == expected
     assert [text.get_text() for text in axes.texts] == [f"{b} {value:g}" for value, b in expected]

@@ -29,7 +29,14 @@ from postseg.show.page.render import (
 )
 from postseg.show.paint import Pixels
 from postseg.show.pictures import Scene, crop_picture, frame
-from postseg.show.selection import BOX, Numbers, choose_gallery, choose_strip, crop_side
+from postseg.show.selection import (
+    BOX,
+    Gallery,
+    Numbers,
+    choose_galleries,
+    choose_strip,
+    crop_side,
+)
 from postseg.show.sheet import GAP, TICKS, Sheet
 
 _CELLS = 18  # of a gallery
@@ -65,6 +72,8 @@ def illustrate(
         overview = overview._replace(alt=f"{overview.alt}. {describe(seen.bins, 'share')[0]}")
         places = [*_places(scene, seen)]
         scale = _scale(seen.bins)
+    reasons = [reason for reason, count in report.rejected.items() if count]
+    galleries = choose_galleries(regions, report.config, reasons, _CELLS)
     histograms = []
     for metric in metrics_in_use(report.config):
         sheet = Sheet()
@@ -83,9 +92,8 @@ def illustrate(
         histograms=histograms,
         sweeps=[_sweep(scene, regions, sweep) for sweep in sweeps],
         galleries=[
-            _gallery(scene, regions, report, reason)
-            for reason, count in report.rejected.items()
-            if count
+            _gallery(scene, regions, report, reason, gallery)
+            for reason, gallery in galleries.items()
         ],
         seams=seams,
         places=places,
@@ -151,14 +159,13 @@ def _sweep(scene: Scene, regions: pd.DataFrame, sweep: Sweep) -> SweepPictures:
 
 
 def _gallery(
-    scene: Scene, regions: pd.DataFrame, report: FilterReport, reason: str
+    scene: Scene, regions: pd.DataFrame, report: FilterReport, reason: str, gallery: Gallery
 ) -> GalleryPictures:
-    numbers = choose_gallery(regions, report.config, reason, _CELLS)
     tests = criteria.tests_of(reason)
     metric = tests[0].metric if tests else ""
     rejected, nearly = (
         _crops(scene, regions, part, regions.loc[part, metric] if metric else None, metric)
-        for part in numbers
+        for part in gallery
     )
     return GalleryPictures(reason, rejected, nearly, rule_of(tests, regions, report.config))
 
