@@ -38,7 +38,7 @@ _ON_DARK = {INK: "#e9eaec", FAINT: "#a3a8b0", SHADE: "#34332d", COUNTED: "#ee99b
 _TOO_DARK = ("#332288", "#117733")  # for a dark page, without an edge
 _HATCHES = ("", "////", "----", "xxxx")  # the patterns of `styles`
 _BINS = 40
-_ROOM = 1.3  # times as far from the middle as 98 in 100 values and the thresholds: the axis
+_ROOM = 1.5  # times as far from the middle as 98 in 100 values: the axis
 _DASHED = (0, (4, 2))
 
 
@@ -125,11 +125,13 @@ def _limits(values: NDArray[np.float64], thresholds: list[float]) -> tuple[float
     near_low, middle, near_high = np.quantile(values, (0.01, 0.5, 0.99))
     # a few giants, or one far threshold, must not press all others into a corner
     thresholds = [value for value in thresholds if value <= 2 * near_high]
-    marks = [near_low, near_high, *thresholds]
-    low = max(low, middle - _ROOM * (middle - min(marks)))
-    high = min(high, middle + _ROOM * (max(marks) - middle))
+    low = max(low, middle - _ROOM * (middle - near_low))
+    high = min(high, middle + _ROOM * (near_high - middle))
+    low, high = min([low, *thresholds]), max([high, *thresholds])
+    if low < 0.1 * high:  # hardly wider, and the axis begins where all metrics do
+        low = min(0.0, values.min())
     room = 0.03 * (high - low) or 0.05 * abs(high) or 0.5
-    return max(0, min([low, *thresholds]) - room), max([high, *thresholds]) + room
+    return max(0, low - room), high + room
 
 
 def _bins(metric: str, low: float, high: float, n: int) -> NDArray[np.float64]:

@@ -25,14 +25,14 @@ from postseg.show.maps import (
     mark_places,
     width_of_key,
 )
-from postseg.show.overview import CLOSER, see_all
+from postseg.show.overview import see_all
 from postseg.show.pictures import Scene, set_scene
 from postseg.show.sheet import GAP, TICKS, Sheet
 
 _COLUMN = 480  # width of histograms
 _HISTOGRAM = 170  # height
 _LINE = 30  # of a legend
-_TYPICAL = "Shaded in the charts: typical of cells, as FilterConfig describes them"
+_TYPICAL = "Shaded: typical of cells, as FilterConfig describes them"
 _PNG = b"\x89PNG\r\n\x1a\n"  # how such a file begins
 
 
@@ -140,7 +140,7 @@ def draw_filter(
     if bins is not None:
         longest = max(longest, width_of_key(sheet, bins, colour))
         heights[0] += height_of_key(bins, colour)
-    heights += [CLOSER + TICKS + GAP] * len(places)
+    heights += [len(place.picture.pixels) + TICKS + GAP for place in places]
     charts = []
     for metric in metrics:
         charts.append(chart := sheet.add_axes(0, 0, _COLUMN, _HISTOGRAM))
@@ -148,7 +148,7 @@ def draw_filter(
     # the thresholds stand above it
     above = [sheet.reach(chart).above for chart in charts]
     heights += [GAP + room + _HISTOGRAM + TICKS for room in above]
-    pitch = max(_COLUMN + TICKS, longest) + 2 * GAP
+    pitch = max(_COLUMN, longest) + TICKS + 2 * GAP
     spots = _flow(heights, left, top, width, height, pitch)
 
     key_left, key_top = spots.pop(0)
@@ -160,7 +160,7 @@ def draw_filter(
         key_top += _LINE
     if typical:
         sheet.add_text(key_left, key_top, _TYPICAL, SMALL, FAINT)
-    mark_places(axes, places)
+    mark_places(axes, view, places)
     for number, place in enumerate(places, start=1):
         at_left, at_top = spots.pop(0)
         one = "The framed part, closer"

@@ -19,6 +19,7 @@ _TICKS_APART = 60  # pixels, at least
 _BETWEEN = 14  # labels
 _BEYOND = 16  # pixels that a label may reach beyond the axes
 _LINE = 24  # of small text
+_MARK = 36  # pixels that the number of a place takes
 _SCALE = 300, 48  # pixels, across and down
 
 
@@ -80,8 +81,8 @@ def ticks(axis: Axis, pixels: int, room_of: Callable[[int], float], beyond: floa
     return few or [first + axis.length // 2]
 
 
-def mark_places(axes: Axes, places: list[Place]) -> None:
-    """Frame on a map what closer looks show, numbered where there are some.
+def mark_places(axes: Axes, view: View, places: list[Place]) -> None:
+    """Frame on the map of a view what closer looks show, numbered where there are some.
 
     Visible on light and on dark tissue.
     """
@@ -91,19 +92,29 @@ def mark_places(axes: Axes, places: list[Place]) -> None:
         y = np.array([0, 0, 1, 1, 0]) * rows.length + rows.first - 0.5
         axes.plot(x, y, color="white", linewidth=3, scalex=False, scaley=False)
         axes.plot(x, y, color=INK, linewidth=1.2, scalex=False, scaley=False, label="closer look")
-        if len(places) > 1:
-            above = y[0] > 0.05 * max(axes.get_ylim())
-            axes.annotate(
-                str(number),
-                (x.mean(), y[0] if above else y[2]),
-                (0, 5 if above else -5),
-                textcoords="offset points",
-                ha="center",
-                va="bottom" if above else "top",
-                fontsize=NORMAL,
-                color="white",
-                bbox={"boxstyle": "circle,pad=0.25", "facecolor": INK, "edgecolor": "white"},
-            )
+        if len(places) == 1:
+            continue
+        # on the side where there is room
+        down, right = (axis.repeat / axis.take for axis in view)
+        if (rows.first - view.rows.first) * down > _MARK:
+            at, offset, across, along = (x.mean(), y[0]), (0, 4), "center", "bottom"
+        elif (view.rows.length - rows.first - rows.length) * down > _MARK:
+            at, offset, across, along = (x.mean(), y[2]), (0, -4), "center", "top"
+        elif (cols.first - view.cols.first) * right > _MARK:
+            at, offset, across, along = (x[0], y.mean()), (-4, 0), "right", "center"
+        else:
+            at, offset, across, along = (x[1], y.mean()), (4, 0), "left", "center"
+        axes.annotate(
+            str(number),
+            at,
+            offset,
+            textcoords="offset points",
+            ha=across,
+            va=along,
+            fontsize=NORMAL,
+            color="white",
+            bbox={"boxstyle": "circle,pad=0.2", "facecolor": INK, "edgecolor": "white"},
+        )
 
 
 def heading_of(place: Place, number: int) -> str:

@@ -12,7 +12,7 @@ from postseg.show.pictures import FilterPicture, Scene, bins_picture, filter_pic
 from postseg.show.selection import choose_detail, choose_worst
 from postseg.show.view import View
 
-CLOSER = 480  # pixels a side of a closer look
+_CLOSER = 480  # pixels a side of a closer look, at most
 _SEEN_FROM = 3  # pixels: narrower regions are counted, not shown
 _DETAIL_BELOW = 14  # pixels: narrower regions need a closer look
 _WORST = 3  # closer looks, where regions are counted
@@ -100,7 +100,7 @@ def _worst(scene: Scene, regions: pd.DataFrame, view: View) -> list[View]:
 
 def _squares(found: list[tuple[int, int, int]], shape: tuple[int, int]) -> list[View]:
     """Their views; none of a mask that is hardly larger."""
-    return [square(*place, CLOSER) for place in found if 2 * place[2] <= min(shape)]
+    return [square(*place, _CLOSER) for place in found if 2 * place[2] <= min(shape)]
 
 
 def _look(scene: Scene, regions: pd.DataFrame, view: View) -> Place:
