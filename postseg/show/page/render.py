@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ from postseg.show.page.data import COLUMNS, audit_columns, pack, reason_rows
 from postseg.show.seams import Entry
 
 try:
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, StrictUndefined, Template
 except ImportError as error:
     raise ImportError(
         'The report page needs Jinja2, which is not installed: pip install "postseg[plot]"'
@@ -154,6 +155,17 @@ class Pictures(NamedTuple):
     scale: Picture | None = None
 
 
+@cache
+def _template() -> Template:
+    """Compiled once, which takes as long as a chart."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"data_uri": _data_uri, "number": _number}
+    environment.filters |= {"exact": exact, "heading": heading, "human": human}
+    return environment.from_string((_TEMPLATES / "report.html").read_text(encoding="utf-8"))
+
+
 def render(
     report: FilterReport,
     regions: pd.DataFrame,
@@ -203,13 +215,7 @@ def render(
     style, script = (
         (_TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js")
     )
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"data_uri": _data_uri, "number": _number}
-    environment.filters |= {"exact": exact, "heading": heading, "human": human}
-    template = environment.from_string((_TEMPLATES / "report.html").read_text(encoding="utf-8"))
-    page = template.render(
+    page = _template().render(
         style=style,
         script=script,
         # only this script may run, whatever might get into the page
