@@ -37,18 +37,17 @@ def add_map(sheet: Sheet, pixels: Pixels, view: View, left: float, top: float) -
     axes.imshow(pixels, extent=extent, origin="upper", aspect="auto", interpolation="nearest")
     axes.tick_params(labelsize=SMALL, colors=FAINT, width=0.5, length=2, pad=3)
     axes.tick_params(top=False, labeltop=False, right=False, labelright=False)
-    columns = ticks(cols, width, lambda at: sheet.width_of(f"{at:,}", SMALL), _BEYOND)
+    columns = ticks(cols, width, lambda at: sheet.width_of(f"{at:,}", SMALL))
     axes.set_xticks(columns, [f"{at:,}" for at in columns])
-    # the labels of rows end above the corner, where those of columns begin
     high = sheet.height_of("0", SMALL)
-    lines = ticks(rows, height, lambda _: high, 0)
+    lines = ticks(rows, height, lambda _: high)
     axes.set_yticks(lines, [f"{at:,}" for at in lines])
     for spine in axes.spines.values():
         spine.set(color=FAINT, linewidth=0.5)
     return axes
 
 
-def ticks(axis: Axis, pixels: int, room_of: Callable[[int], float], beyond: float) -> list[int]:
+def ticks(axis: Axis, pixels: int, room_of: Callable[[int], float]) -> list[int]:
     """Choose round rows or columns whose labels have room along an axis; one at least.
 
     Parameters
@@ -59,8 +58,6 @@ def ticks(axis: Axis, pixels: int, room_of: Callable[[int], float], beyond: floa
         How long it is.
     room_of : callable
         How long the label of a row or column is along it.
-    beyond : float
-        How far labels may reach beyond its last end.
     """
     first, end = axis.first, axis.first + axis.length
     scale = pixels / axis.length
@@ -73,7 +70,7 @@ def ticks(axis: Axis, pixels: int, room_of: Callable[[int], float], beyond: floa
         fit = []
         for at in found:
             middle, half = (at + 0.5 - first) * scale, room_of(at) / 2
-            if middle - half >= -_BEYOND and middle + half <= pixels + beyond:
+            if middle - half >= -_BEYOND and middle + half <= pixels + _BEYOND:
                 fit.append(at)
         if fit and (step * scale >= apart or len(fit) == 1):
             return fit

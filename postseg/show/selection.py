@@ -18,6 +18,7 @@ BOX = ["min_row", "min_col", "max_row", "max_col"]
 
 _NEAR = 0.1  # of the cells: those are near a threshold
 _CELLS_ACROSS = 10  # of a closer look
+_MANY = 10  # regions: enough to tell a share
 
 Numbers = NDArray[np.int64]
 
@@ -220,9 +221,9 @@ def choose_worst(
 ) -> list[tuple[int, int, int]]:
     """Choose up to `n` squares for closer looks where most were rejected, the worst one first.
 
-    Most of many: what counts is the share that is certain, given how many regions there are, so
-    that a single one never comes before fifty of sixty. Of places that are alike those in the
-    middle.
+    Most of many: what counts is the share that is certain, given how many regions there are, and
+    where there are less than ten, and half as many as usual, nothing is. So a single one never
+    comes before others. Of places that are alike those in the middle.
 
     Parameters
     ----------
@@ -246,6 +247,8 @@ def choose_worst(
     gone = (regions["reason"] != "").to_numpy()
     total, rejected = (np.bincount(part, minlength=rows * cols) for part in (tile, tile[gone]))
     certain = certain_share(rejected, total)
+    usual = np.median(total[total > 0]) if total.any() else 0
+    certain[total < min(_MANY, usual / 2)] = 0
     row, col = (
         np.minimum(at * side, length - side)
         for at, length in zip(divmod(np.arange(rows * cols), cols), shape, strict=True)

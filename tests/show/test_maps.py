@@ -26,8 +26,7 @@ def room_of(at):
 )
 def test_labels_of_ticks_have_room(first, length, pixels, down):
     label = (lambda at: 16) if down else room_of
-    beyond = 0 if down else _BEYOND
-    found = ticks(Axis(first, length, 1, 1), pixels, label, beyond)
+    found = ticks(Axis(first, length, 1, 1), pixels, label)
     assert found == sorted({*found})
     assert all(first <= at < first + length for at in found)
     middle = [(at + 0.5 - first) * pixels / length for at in found]
@@ -36,7 +35,7 @@ def test_labels_of_ticks_have_room(first, length, pixels, down):
         assert middle[k] - half[k] >= middle[k - 1] + half[k - 1] + _BETWEEN - 1e-6
     if len(found) > 1:
         assert middle[0] - half[0] >= -_BEYOND
-        assert middle[-1] + half[-1] <= pixels + beyond
+        assert middle[-1] + half[-1] <= pixels + _BEYOND
         steps = set(np.diff(found).tolist())
         assert len(steps) == 1
         assert str(steps.pop()).rstrip("0") in ("1", "2", "5")
@@ -53,7 +52,7 @@ def test_labels_of_ticks_have_room(first, length, pixels, down):
     ],
 )
 def test_ticks_are_round_numbers(first, length, pixels, expected):
-    found = ticks(Axis(first, length, 1, 1), pixels, room_of, _BEYOND)
+    found = ticks(Axis(first, length, 1, 1), pixels, room_of)
     assert found[0] in expected
     assert {*found} <= {*expected}
 
@@ -79,3 +78,13 @@ def test_no_label_lies_on_another_whatever_the_origin_and_the_size(origin, size,
     figure = sheet.finish()
     assert faults(figure) == []
     assert all(axes.get_xticks().size and axes.get_yticks().size for axes in figure.axes)
+
+
+def test_the_last_row_and_the_first_column_do_not_meet_in_the_corner():
+    sheet = Sheet()
+    view = View(
+        Axis(1000, 1001, 1, 1), Axis(0, 1001, 1, 1)
+    )  # row 2,000 is the last, column 0 first
+    axes = add_map(sheet, np.full((400, 400, 3), 200, np.uint8), view, GAP + TICKS, GAP)
+    assert axes.get_xticks()[0] == 0
+    assert faults(sheet.finish()) == []
