@@ -15,7 +15,7 @@ from postseg.show.paint import Pixels, paint_scale
 from postseg.show.sheet import GAP, Sheet
 from postseg.show.view import Axis, View
 
-_TICKS_APART = 60  # pixels, at least
+_TICKS_APART = 90  # pixels, at least
 _BETWEEN = 14  # labels
 _BEYOND = 16  # pixels that a label may reach beyond the axes
 _LINE = 24  # of small text
