@@ -1122,8 +1122,16 @@ class PostSegmentation:
 
     # ---- showing what was filtered, and why; figures need the extra ``plot``
 
-    def plot_filter(self, image: Any = None, seams: bool = False) -> Figure:
+    def plot_filter(
+        self,
+        image: Any = None,
+        seams: bool = False,
+        colour: Literal["share", "reason"] = "share",
+    ) -> Figure:
         """Draw the mask with rejected regions filled by reason, and a histogram per metric in use.
+
+        Of a slide whose regions are too small to be seen one by one the map shows, per bin, the
+        share that was rejected; a bin is the paler, the fewer regions it holds.
 
         Parameters
         ----------
@@ -1133,23 +1141,28 @@ class PostSegmentation:
         seams : bool
             Show too what a `Slide` did where its tiles meet: their sides, cells that were joined,
             trimmed or cut, and what was left out.
+        colour : {"share", "reason"}
+            Of such bins: the share, or the reason for which most of them were rejected.
 
         Returns
         -------
         matplotlib.figure.Figure
-            Of a large mask with a closer look at one place.
+            Of a large mask with a closer look at one place, of bins at the three worst.
 
         Raises
         ------
         RuntimeError
             Before a filter run.
         ValueError
-            When the image does not fit the masks; for `seams` of masks that are no `Slide`.
+            When the image does not fit the masks; for `seams` of masks that are no `Slide`; for
+            another `colour`.
         """
-        from postseg.show import figures
+        from postseg.show import bins, figures
 
+        bins.check_colour(colour)
         run, scene = self._scene(image, seams)
-        return figures.draw_filter(scene, run.regions, run.report.config, run.report.transcripts)
+        report = run.report
+        return figures.draw_filter(scene, run.regions, report.config, report.transcripts, colour)
 
     def plot_sweep(self, field: str, image: Any = None) -> Figure:
         """Draw the survivors against a threshold, and the cells that flip near it.

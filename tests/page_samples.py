@@ -13,7 +13,15 @@ from PIL import Image
 
 from postseg import PostSegmentation
 from postseg.filtering.criteria import TESTS
-from postseg.show.page.render import Crop, GalleryPictures, Picture, Pictures, SweepPictures, render
+from postseg.show.page.render import (
+    Crop,
+    GalleryPictures,
+    Picture,
+    Pictures,
+    PlacePicture,
+    SweepPictures,
+    render,
+)
 
 MADE = datetime(2026, 3, 4, 15, 6)
 NASTY = '</script><script>alert("1, 2")</script>'
@@ -91,6 +99,14 @@ def pictures_of(post):
         sweeps=[SweepPictures("min_absolute_area", "50", "A note.", chart, near)],
         galleries=galleries,
     )
+
+
+def with_places(post):
+    """The pictures of a slide: shares with their scale, and two places closer."""
+    closer = [Picture(png(96, 96), f"{k}: 9 of 10: rows {k} to 9", 96, 96) for k in (1, 2)]
+    places = [PlacePicture(closer[0], 12.5, 80), PlacePicture(closer[1], 60, 33.333)]
+    scale = Picture(b'<svg xmlns="http://www.w3.org/2000/svg"/>', "Which colour is what", 300, 60)
+    return pictures_of(post)._replace(detail=None, places=places, scale=scale)
 
 
 def page_of(post, title="Nuclei", source="nuclei.npy", pictures=None, **more):

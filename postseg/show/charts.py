@@ -38,6 +38,7 @@ _ON_DARK = {INK: "#e9eaec", FAINT: "#a3a8b0", SHADE: "#34332d", COUNTED: "#ee99b
 _TOO_DARK = ("#332288", "#117733")  # for a dark page, without an edge
 _HATCHES = ("", "////", "----", "xxxx")  # the patterns of `styles`
 _BINS = 40
+_ROOM = 1.5  # times as far from the middle as 98 in 100 values: the axis
 _DASHED = (0, (4, 2))
 
 
@@ -57,7 +58,8 @@ def metrics_in_use(config: FilterConfig) -> list[str]:
 def draw_histogram(axes: Axes, metric: str, regions: pd.DataFrame, config: FilterConfig) -> None:
     """Draw kept and, stacked on them, rejected regions by a metric, with its thresholds.
 
-    Values far outside are counted in the first or last bin; the typical range is shaded.
+    Values far outside are counted in the first or last bin; the range that is typical of cells, as
+    `FilterConfig` describes it, is shaded.
     """
     values = regions[metric].to_numpy(dtype=float)
     reasons = regions["reason"].to_numpy(dtype=object)
@@ -94,22 +96,23 @@ def draw_histogram(axes: Axes, metric: str, regions: pd.DataFrame, config: Filte
         )
         bottom = bottom + counts
     _mark_thresholds(axes, sorted(thresholds, key=lambda item: item[1]))
-    beyond = int((values > edges[-1]).sum())
-    if beyond:
-        axes.annotate(
-            f"{beyond:,} beyond →",
-            (1, 1),
-            (-2, -2),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            fontsize=SMALL,
-            color=FAINT,
-        )
+    below, above = int((values < edges[0]).sum()), int((values > edges[-1]).sum())
+    for n, text, at in ((below, f"← {below:,} beyond", 0), (above, f"{above:,} beyond →", 1)):
+        if n:
+            axes.annotate(
+                text,
+                (at, 1),
+                (2 - 4 * at, -2),
+                xycoords="axes fraction",
+                textcoords="offset points",
+                ha="right" if at else "left",
+                va="top",
+                fontsize=SMALL,
+                color=FAINT,
+            )
     axes.set_ylim(0, 1.05 * max(1, bottom.max()))
     _style(axes)
-    notes = [METRIC[metric].unit, "" if typical is None else "shaded: typical"]
+    notes = [METRIC[metric].unit, "" if typical is None else "shaded: typical of cells"]
     note = f" ({'; '.join(filter(None, notes))})" if any(notes) else ""
     axes.set_xlabel(f"{name_of(metric)}{note}", fontsize=NORMAL, color=INK)
     axes.set_ylabel("regions", fontsize=SMALL, color=FAINT)
@@ -120,13 +123,15 @@ def _limits(values: NDArray[np.float64], thresholds: list[float]) -> tuple[float
         values = np.array([0.0, *thresholds] if thresholds else [0.0, 1.0])
     low, high = values.min(), values.max()
     near_low, middle, near_high = np.quantile(values, (0.01, 0.5, 0.99))
-    # a few giants, or one far threshold, must not press all others into one bin
-    thresholds = [value for value in thresholds if value <= 3 * near_high]
-    marks = [near_low, near_high, *thresholds]
-    low = max(low, middle - 2 * (middle - min(marks)))
-    high = min(high, middle + 2 * (max(marks) - middle))
+    # a few giants, or one far threshold, must not press all others into a corner
+    thresholds = [value for value in thresholds if value <= 2 * near_high]
+    low = max(low, middle - _ROOM * (middle - near_low))
+    high = min(high, middle + _ROOM * (near_high - middle))
+    low, high = min([low, *thresholds]), max([high, *thresholds])
+    if low < 0.1 * high:  # hardly wider, and the axis begins where all metrics do
+        low = min(0.0, values.min())
     room = 0.03 * (high - low) or 0.05 * abs(high) or 0.5
-    return max(0, min([low, *thresholds]) - room), max([high, *thresholds]) + room
+    return max(0, low - room), high + room
 
 
 def _bins(metric: str, low: float, high: float, n: int) -> NDArray[np.float64]:

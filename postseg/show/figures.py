@@ -12,32 +12,28 @@ import pandas as pd
 from postseg._support.atomic import check_target, replacing
 from postseg._support.words import human, in_percent, out_of, percent
 from postseg.filtering.config import FilterConfig
+from postseg.filtering.metrics import METRIC
 from postseg.filtering.report import Transcripts
 from postseg.raster.runs import Runs
-from postseg.show.charts import (
-    DPI,
-    FAINT,
-    INK,
-    NORMAL,
-    SMALL,
-    Axes,
-    Figure,
-    MaxNLocator,
-    draw_histogram,
-    metrics_in_use,
+from postseg.show.bins import Colour
+from postseg.show.charts import DPI, FAINT, NORMAL, SMALL, Figure, draw_histogram, metrics_in_use
+from postseg.show.maps import (
+    add_key,
+    add_map,
+    heading_of,
+    height_of_key,
+    mark_places,
+    width_of_key,
 )
-from postseg.show.paint import Pixels
-from postseg.show.pictures import Scene, filter_picture, set_scene, square, whole
-from postseg.show.seams import Seams
-from postseg.show.selection import choose_detail
+from postseg.show.overview import see_all
+from postseg.show.pictures import Scene, set_scene
 from postseg.show.sheet import GAP, TICKS, Sheet
-from postseg.show.view import View
 
-COLUMN = 480  # width of histograms and of the closer look
+_COLUMN = 480  # width of histograms
 _HISTOGRAM = 170  # height
 _LINE = 30  # of a legend
+_TYPICAL = "Shaded: typical of cells, as FilterConfig describes them"
 _PNG = b"\x89PNG\r\n\x1a\n"  # how such a file begins
-_DETAIL_BELOW = 14  # pixels: narrower regions need the closer look
 
 
 def save_debug_image(
@@ -89,10 +85,11 @@ def draw_filter(
     regions: pd.DataFrame,
     config: FilterConfig,
     transcripts: Transcripts | None = None,
+    colour: Colour = "share",
 ) -> Figure:
     """Draw which regions the filter kept, which it rejected, and why.
 
-    The mask with a legend, a closer look where the mask is large, and a histogram of each metric
+    The mask with a legend, closer looks where the mask is large, and a histogram of each metric
     that has a threshold. The axes of the picture count mask pixels.
 
     Parameters
@@ -105,14 +102,15 @@ def draw_filter(
         Thresholds in force.
     transcripts : Transcripts, optional
         Where they lie; their share in cells stands in the title.
+    colour : {"share", "reason"}
+        What the map shows where regions are too small for it, see `overview.see_all`.
 
     Returns
     -------
     matplotlib.figure.Figure
         A figure that pyplot does not know of: save it, or show it as the value of a notebook cell.
     """
-    view = whole(scene.runs.shape)
-    picture = filter_picture(scene, view)
+    view, picture, bins, places = see_all(scene, regions, colour)
     height, width = picture.pixels.shape[:2]
     total, passed = len(regions), int((regions["reason"] == "").sum())
     sheet = Sheet()
@@ -121,14 +119,8 @@ def draw_filter(
     if transcripts is not None:
         title += f", {in_percent(transcripts.share)} of the transcripts in cells"
     top = sheet.add_title(left, GAP, title)
-    axes = _add_map(sheet, picture.pixels, view, left, top)
+    axes = add_map(sheet, picture.pixels, view, left, top)
 
-    metrics = metrics_in_use(config)
-    closer = closer_look(regions, view, scene.seams)
-    detail = None if closer is None else filter_picture(scene, closer).pixels
-    heights = [_LINE * (len(picture.swatches) + len(picture.seams)) + GAP]
-    heights += [] if detail is None else [len(detail) + TICKS + 2 * GAP]
-    heights += [3 * GAP + _HISTOGRAM + TICKS] * len(metrics)
     counts = {reason: int((regions["reason"] == reason).sum()) for reason in picture.swatches}
     key = [
         f"{human(reason) if reason else 'Kept'}: {count:,}{percent(count, total)}"
@@ -141,77 +133,47 @@ def draw_filter(
     swatches = [*picture.swatches.values(), *(entry.swatch for entry in picture.seams)]
     indent = picture.swatches[""].shape[1] + GAP // 2
     longest = indent + max(sheet.width_of(text, NORMAL) for text in key)
-    pitch = max(COLUMN + TICKS, longest) + 2 * GAP
-    places = _flow(heights, left, top, width, height, pitch)
+    longest = max(longest, sheet.width_of(_TYPICAL, SMALL))
+    metrics = metrics_in_use(config)
+    typical = any(METRIC[metric].typical for metric in metrics)
+    heights: list[float] = [_LINE * (len(key) + typical) + GAP]
+    if bins is not None:
+        longest = max(longest, width_of_key(sheet, bins, colour))
+        heights[0] += height_of_key(bins, colour)
+    heights += [len(place.picture.pixels) + TICKS + GAP for place in places]
+    charts = []
+    for metric in metrics:
+        charts.append(chart := sheet.add_axes(0, 0, _COLUMN, _HISTOGRAM))
+        draw_histogram(chart, metric, regions, config)
+    # the thresholds stand above it
+    above = [sheet.reach(chart).above for chart in charts]
+    heights += [GAP + room + _HISTOGRAM + TICKS for room in above]
+    pitch = max(_COLUMN, longest) + TICKS + 2 * GAP
+    spots = _flow(heights, left, top, width, height, pitch)
 
-    key_left, key_top = places.pop(0)
+    key_left, key_top = spots.pop(0)
+    if bins is not None:
+        key_top = add_key(sheet, bins, colour, key_left, key_top)
     for swatch, text in zip(swatches, key, strict=True):
         sheet.add_thumbnail(swatch, key_left, key_top, swatch.shape[1], swatch.shape[0])
         sheet.add_text(key_left + indent, key_top, text, NORMAL)
         key_top += _LINE
-    if closer is not None and detail is not None:
-        at_left, at_top = places.pop(0)
-        sheet.add_text(at_left, at_top, "The framed part, closer", SMALL, FAINT)
-        _add_map(sheet, detail, closer, at_left, at_top + GAP)
-        _frame(axes, closer)
-    for metric, (at_left, at_top) in zip(metrics, places, strict=True):
-        # the thresholds stand above it
-        chart = sheet.add_axes(at_left, at_top + 3 * GAP, COLUMN, _HISTOGRAM)
-        draw_histogram(chart, metric, regions, config)
+    if typical:
+        sheet.add_text(key_left, key_top, _TYPICAL, SMALL, FAINT)
+    mark_places(axes, view, places)
+    for number, place in enumerate(places, start=1):
+        at_left, at_top = spots.pop(0)
+        one = "The framed part, closer"
+        heading = heading_of(place, number) if len(places) > 1 else one
+        sheet.add_text(at_left, at_top, heading, SMALL, FAINT)
+        add_map(sheet, place.picture.pixels, place.view, at_left, at_top + GAP)
+    for chart, room, (at_left, at_top) in zip(charts, above, spots, strict=True):
+        sheet.move(chart, at_left, at_top + GAP + room)
     return sheet.finish()
 
 
-def closer_look(regions: pd.DataFrame, view: View, seams: Seams | None = None) -> View | None:
-    """A part of a mask to be shown too, where regions are too small in the view of all of it.
-
-    Of `seams` a part where a merge did much.
-    """
-    rows, cols = view
-    if not len(regions):
-        return None
-    width = np.median(regions["area"]) ** 0.5
-    if rows.take == 1 and width * rows.repeat >= _DETAIL_BELOW:
-        return None
-    marked = None if seams is None else seams.places()
-    first_row, first_col, side = choose_detail(regions, (rows.length, cols.length), marked)
-    if 2 * side > min(rows.length, cols.length):
-        return None
-    return square(first_row, first_col, side, COLUMN)
-
-
-def _add_map(sheet: Sheet, pixels: Pixels, view: View, left: float, top: float) -> Axes:
-    height, width = pixels.shape[:2]
-    axes = sheet.add_axes(left, top, width, height)
-    rows, cols = view
-    extent = (
-        cols.first - 0.5,
-        cols.first + cols.length - 0.5,
-        rows.first + rows.length - 0.5,
-        rows.first - 0.5,
-    )
-    axes.imshow(pixels, extent=extent, origin="upper", aspect="auto", interpolation="nearest")
-    axes.tick_params(labelsize=SMALL, colors=FAINT, width=0.5, length=2, pad=3)
-    axes.tick_params(top=False, labeltop=False, right=False, labelright=False)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(
-            MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
-        )
-    for spine in axes.spines.values():
-        spine.set(color=FAINT, linewidth=0.5)
-    return axes
-
-
-def _frame(axes: Axes, view: View) -> None:
-    """Show on a map what the closer look shows; visible on light and on dark tissue."""
-    rows, cols = view
-    x = np.array([0, 1, 1, 0, 0]) * cols.length + cols.first - 0.5
-    y = np.array([0, 0, 1, 1, 0]) * rows.length + rows.first - 0.5
-    axes.plot(x, y, color="white", linewidth=3, scalex=False, scaley=False)
-    axes.plot(x, y, color=INK, linewidth=1.2, scalex=False, scaley=False, label="closer look")
-
-
 def _flow(
-    heights: list[int], left: float, top: float, width: float, height: float, pitch: int
+    heights: list[float], left: float, top: float, width: float, height: float, pitch: int
 ) -> list[tuple[float, float]]:
     """Places for the parts around the map: in columns beside it, or below one that is wide."""
     if width > 1.6 * height:

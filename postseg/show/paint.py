@@ -7,13 +7,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from postseg.show.palette import PALE, PLAIN, Style
+from postseg.show.bins import Bins, Colour
+from postseg.show.palette import OTHER, PALE, PLAIN, SHARES, Style
 from postseg.show.view import Floats
 
 Pixels = NDArray[np.uint8]
 
 _CROWDED = 10  # when regions are narrower, outlines and tones of survivors would hide the rest
 _QUIET = 0.88  # lightness of survivors then
+_FAINTEST = 0.25  # of a bin that holds hardly any region
+_LEAST = 0.2  # of the colour of a reason, where hardly any region was rejected
 
 
 class Inks(NamedTuple):
@@ -72,12 +75,7 @@ def edges_of(shown: NDArray[Any], line: int) -> NDArray[np.bool_]:
 
 def paint_inks(shown: NDArray[Any], ink: NDArray[np.int64], inks: Inks, canvas: Floats) -> Pixels:
     """Lay the inks on a canvas, which is one colour or an image of the same size."""
-    row, col = np.ogrid[: ink.shape[0], : ink.shape[1]]
-    lines, bars, diagonals = row // inks.stripe, col // inks.stripe, (row + col) // inks.stripe
-    patterns = [np.zeros_like(ink), diagonals % 2, lines % 2, (lines + bars) % 2]
-    light = np.choose(inks.pattern[ink], patterns)[..., None].astype(np.float32)
-    colour = inks.colour[ink]
-    colour += np.float32(0.75) * light * (1 - colour)
+    colour = _patterned(inks.colour[ink], inks.pattern[ink], inks.stripe)
     pixels = canvas + inks.opacity[ink][..., None] * (colour - canvas)
     edges = edges_of(shown, inks.line)
     at = ink[edges]
@@ -85,7 +83,64 @@ def paint_inks(shown: NDArray[Any], ink: NDArray[np.int64], inks: Inks, canvas: 
     return (255 * pixels).round().astype(np.uint8)
 
 
+def _patterned(colour: Floats, pattern: NDArray[np.int64], stripe: int) -> Floats:
+    """Colours of pixels with the light stripes of their patterns."""
+    row, col = np.ogrid[: pattern.shape[0], : pattern.shape[1]]
+    lines, bars, diagonals = row // stripe, col // stripe, (row + col) // stripe
+    patterns = [np.zeros_like(pattern), diagonals % 2, lines % 2, (lines + bars) % 2]
+    light = np.choose(pattern, patterns)[..., None].astype(np.float32)
+    return np.asarray(colour + np.float32(0.75) * light * (1 - colour))
+
+
 def paint_swatch(look: list[int], inks: Inks, canvas: Floats) -> Pixels:
     """Paint a sample of looks, side by side, for a legend."""
     ink = np.pad(np.repeat([look], 42 // len(look), axis=1).repeat(14, axis=0), 3)
     return paint_inks(ink, ink, inks, canvas.mean(axis=(0, 1)))
+
+
+def paint_bins(bins: Bins, colour: Colour, styles: list[Style], canvas: Floats) -> Pixels:
+    """Lay bins on a canvas: the share that was rejected, or the colour of the commonest reason.
+
+    That colour is the bolder, the larger the share. A bin is the paler, the fewer regions it
+    holds; one without any is the canvas.
+    """
+    height, width = (axis.n * axis.repeat for axis in bins.view)
+
+    def spread(values: NDArray[Any]) -> NDArray[Any]:
+        larger = values.repeat(bins.side, axis=0).repeat(bins.side, axis=1)
+        return larger[:height, :width]
+
+    regions = bins.regions
+    share = bins.rejected / np.maximum(regions, 1)
+    if colour == "share":
+        ink = spread(_colour_of(share))
+    else:
+        kept, *bold = (
+            np.array([*bytes.fromhex(c)]) / 255 for c in (OTHER, *(c for c, _ in styles))
+        )
+        commonest = spread(bins.commonest)
+        pattern = np.array([PLAIN, *(pattern for _, pattern in styles)])
+        ink = _patterned(np.array([kept, *bold], np.float32)[commonest], pattern[commonest], 3)
+        amount = np.where(share > 0, _LEAST + (1 - _LEAST) * share, 0)
+        ink = kept + spread(amount)[..., None] * (ink - kept)
+    pixels = canvas + spread(_strength(regions, bins.usual))[..., None] * (ink - canvas)
+    return np.asarray((255 * pixels).round().astype(np.uint8))
+
+
+def paint_scale(bins: Bins, height: int, width: int) -> Pixels:
+    """The key of `paint_bins`: shares from left to right, from one region to most, upwards."""
+    share, n = np.linspace(0, 1, width), np.linspace(bins.regions.max(initial=1), 1, height)
+    strength = _strength(n, bins.usual)[:, None, None]
+    return np.asarray((255 * (1 + strength * (_colour_of(share) - 1))).round().astype(np.uint8))
+
+
+def _colour_of(share: NDArray[np.float64]) -> NDArray[np.float64]:
+    stops = np.array([[*bytes.fromhex(colour)] for colour in SHARES]) / 255
+    at = np.linspace(0, 1, len(stops))
+    return np.stack([np.interp(share, at, channel) for channel in stops.T], axis=-1)
+
+
+def _strength(regions: NDArray[Any], usual: float) -> NDArray[np.float64]:
+    """How opaque a bin is that holds so many regions: the more, the more."""
+    full = regions / (regions + usual / 3)
+    return np.asarray(np.where(regions > 0, _FAINTEST + (1 - _FAINTEST) * full, 0))

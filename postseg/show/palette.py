@@ -28,6 +28,8 @@ _SPARE_STYLES = [  # for the reasons of subclasses
     for style in product((_YELLOW, _TEAL, _INDIGO, _GREEN, _MAGENTA), (LINES, CHECKS))
     if style not in STYLES.values()
 ]
+# Shares from none to all: ever darker, and of other hues, so that a paler one is not a lower one.
+SHARES = ("EDD9A3", "F6A97A", "FA7876", "EA4F88", "C0369D", "872CA2", "4B2991")
 KEPT, OTHER, BEYOND = "BBCCEE", "E6E6E6", "F7F7F7"
 PALE = ["BBCCEE", "CCEEFF", "CCDDAA", "D8D0E8", "DDDDDD"]
 

@@ -10,21 +10,33 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from postseg.raster.runs import Runs
+from postseg.show.bins import Bins, Colour
 from postseg.show.paint import (
     Inks,
     Pixels,
     choose_inks,
     edges_of,
+    paint_bins,
     paint_inks,
     paint_swatch,
     width_of_regions,
 )
 from postseg.show.palette import BEYOND, KEPT, OTHER, PALE, PLAIN, Style, styles_of
 from postseg.show.seams import Entry, Seams, draw_seams, legend_of
-from postseg.show.view import Axis, Tissue, View, as_tissue, sample_regions, sample_tissue
+from postseg.show.view import (
+    Axis,
+    Floats,
+    Tissue,
+    View,
+    as_tissue,
+    sample_regions,
+    sample_tissue,
+)
 
 _LONG_SIDE = 1350  # pixels of the picture
 _CROP_SIDE = 150  # of the picture of a cell, at most
+_BEHIND = 0.35  # of the greys of a microscope image
+_SPACIOUS = 40  # pixels: how wide regions are about in a closer look
 _SHORT_SIDE = 48  # a thinner image is stretched, or a single row of pixels could not be seen
 
 
@@ -127,13 +139,42 @@ def filter_picture(scene: Scene, view: View) -> FilterPicture:
         draw_seams(pixels, scene.seams, view, ~rejected[shown], width)
         seams = legend_of(scene.seams, canvas.mean(axis=(0, 1)), width)
 
+    return FilterPicture(pixels, _swatches(scene, inks, canvas), seams)
+
+
+def _swatches(scene: Scene, inks: Inks, canvas: Floats) -> dict[str, Pixels]:
+    """How "" (kept) and each reason look in a picture."""
+    outlined = scene.tissue is not None
     looks = {"": [1] if outlined else [1, 2, 3]}
     looks |= {reason: [len(PALE) + k] for k, reason in enumerate(scene.styles, 1)}
     swatches = {name: paint_swatch(look, inks, canvas) for name, look in looks.items()}
     if outlined:  # the other half as in the charts
         half = swatches[""].shape[1] // 2
         swatches[""][3:-3, half:-3] = [*bytes.fromhex(KEPT)]
-    return FilterPicture(pixels, swatches, seams)
+    return swatches
+
+
+def bins_picture(scene: Scene, bins: Bins, colour: Colour) -> FilterPicture:
+    """Paint how many regions of each bin were rejected, where they are too small to be seen.
+
+    The swatches are those of closer looks. Of a microscope image the greys are faint behind it,
+    those of a dark one inverted, as the colours are made for a light ground.
+    """
+    canvas = np.ones((1, 1, 3), np.float32)
+    if scene.tissue is not None:
+        grey = sample_tissue(scene.tissue, bins.view).mean(axis=2, keepdims=True)
+        grey = 1 - grey if grey.mean() < 0.5 else grey
+        canvas = np.repeat(1 - np.float32(_BEHIND) * (1 - grey), 3, axis=2)
+    pixels = paint_bins(bins, colour, [*scene.styles.values()], canvas)
+    seams = []
+    if scene.seams is not None:
+        width = 1.0  # lines as thin as can be
+        empty = (bins.regions == 0).repeat(bins.side, axis=0).repeat(bins.side, axis=1)
+        draw_seams(pixels, scene.seams, bins.view, empty[: len(pixels), : pixels.shape[1]], width)
+        seams = legend_of(scene.seams, canvas.mean(axis=(0, 1)), width)
+    ground = canvas.mean(axis=(0, 1), keepdims=True)
+    inks = choose_inks([*scene.styles.values()], ground, _SPACIOUS, scene.tissue is not None)
+    return FilterPicture(pixels, _swatches(scene, inks, ground), seams)
 
 
 def crop_picture(scene: Scene, number: int, box: tuple[int, int, int, int], side: int) -> Pixels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ BOX = ["min_row", "min_col", "max_row", "max_col"]
 
 _NEAR = 0.1  # of the cells: those are near a threshold
 _CELLS_ACROSS = 10  # of a closer look
+_MANY = 10  # regions: enough to tell a share
 
 Numbers = NDArray[np.int64]
 
@@ -62,17 +64,52 @@ def choose_gallery(regions: pd.DataFrame, config: FilterConfig, reason: str, n: 
     the nearest: a third of `n`, more where fewer were rejected, half of it at most, unless none
     were.
     """
-    rejected = regions.index[regions["reason"] == reason].to_numpy()
-    # of a subclass, or of a policy: how near the others are is not known
-    if f"margin_{reason}" not in regions:
-        return Gallery(_spread(rejected, n), rejected[:0])
-    margin = regions[f"margin_{reason}"]
-    # those that the border policy keeps are not next to go, whatever their margin
-    may_go = (regions["label"] > 0) & ~criteria.is_spared(regions, config)
-    kept = margin[may_go].dropna().sort_values(kind="stable").index.to_numpy()
-    n_kept = min(kept.size, max(n // 3, n - rejected.size), n // 2 if rejected.size else n)
-    order = margin[rejected].sort_values(ascending=False, kind="stable").index.to_numpy()
-    return Gallery(_spread(order, n - n_kept), kept[:n_kept])
+    return choose_galleries(regions, config, [reason], n)[reason]
+
+
+def choose_galleries(
+    regions: pd.DataFrame, config: FilterConfig, reasons: Sequence[str], n: int
+) -> dict[str, Gallery]:
+    """The same for several reasons that are shown together, each kept region under one of them.
+
+    In turn each reason gets the nearest that no other has yet.
+    """
+    rejected, nearest, wanted = {}, {}, {}
+    for reason in reasons:
+        gone = regions.index[regions["reason"] == reason].to_numpy()
+        kept = gone[:0]
+        # of a subclass, or of a policy: how near the others are is not known
+        if f"margin_{reason}" in regions:
+            margin = regions[f"margin_{reason}"]
+            # those that the border policy keeps are not next to go, whatever their margin
+            may_go = (regions["label"] > 0) & ~criteria.is_spared(regions, config)
+            kept = margin[may_go].dropna().sort_values(kind="stable").index.to_numpy()
+            gone = margin[gone].sort_values(ascending=False, kind="stable").index.to_numpy()
+        few = max(n // 3, n - gone.size)
+        rejected[reason], nearest[reason] = gone, kept
+        wanted[reason] = min(few, n // 2 if gone.size else n)
+    nearly = _share_out(nearest, wanted)
+    return {
+        reason: Gallery(_spread(gone, n - nearly[reason].size), nearly[reason])
+        for reason, gone in rejected.items()
+    }
+
+
+def _share_out(nearest: dict[str, Numbers], wanted: dict[str, int]) -> dict[str, Numbers]:
+    """To each in turn the first of its own that is left, until each has as many as it wants."""
+    taken: set[int] = set()
+    found: dict[str, list[int]] = {reason: [] for reason in nearest}
+    waiting = {reason: iter(numbers.tolist()) for reason, numbers in nearest.items()}
+    while waiting:
+        for reason, numbers in [*waiting.items()]:
+            left = (number for number in numbers if number not in taken)
+            number = next(left, None) if len(found[reason]) < wanted[reason] else None
+            if number is None:
+                del waiting[reason]
+            else:
+                taken.add(number)
+                found[reason].append(number)
+    return {reason: np.array(numbers, np.int64) for reason, numbers in found.items()}
 
 
 def choose_strip(
@@ -160,12 +197,10 @@ def choose_detail(
         What is of interest beside reasons, with columns ``centroid_row``, ``centroid_col`` and
         ``reason``, which is its kind.
     """
-    side = int(min(*shape, max(32, _CELLS_ACROSS * 1.2 * np.median(_extent(regions)))))
+    side = _closer_side(regions, shape)
     rows, cols = (ceil(length / side) for length in shape)
     seen = regions if marked is None else marked
-    row = (seen["centroid_row"].to_numpy() // side).astype(int).clip(0, rows - 1)
-    col = (seen["centroid_col"].to_numpy() // side).astype(int).clip(0, cols - 1)
-    tile = row * cols + col
+    tile = _tile_of(seen, side, rows, cols)
     by_tile = pd.Series(seen["reason"].to_numpy()).groupby(tile)
     kinds = by_tile.nunique().astype(float)
     if marked is not None:
@@ -179,3 +214,71 @@ def choose_detail(
         first_row, first_col = (middle.to_numpy() - side / 2).astype(int).clip(0).tolist()
     # the last ones end where the mask does
     return min(first_row, shape[0] - side), min(first_col, shape[1] - side), side
+
+
+def choose_worst(
+    regions: pd.DataFrame, shape: tuple[int, int], n: int, apart: float
+) -> list[tuple[int, int, int]]:
+    """Choose up to `n` squares for closer looks where most were rejected, the worst one first.
+
+    Most of many: what counts is the share that is certain, given how many regions there are, and
+    where there are less than ten, and half as many as usual, nothing is. So a single one never
+    comes before others. Of places that are alike those in the middle.
+
+    Parameters
+    ----------
+    regions : DataFrame
+        The audit table.
+    shape : (int, int)
+        Of the mask.
+    n : int
+        How many; fewer where nothing was rejected elsewhere.
+    apart : float
+        How far their middles are from each other, at least, down or across.
+
+    Returns
+    -------
+    list of (int, int, int)
+        As from `choose_detail`.
+    """
+    side = _closer_side(regions, shape)
+    rows, cols = (ceil(length / side) for length in shape)
+    tile = _tile_of(regions, side, rows, cols)
+    gone = (regions["reason"] != "").to_numpy()
+    total, rejected = (np.bincount(part, minlength=rows * cols) for part in (tile, tile[gone]))
+    certain = certain_share(rejected, total)
+    usual = np.median(total[total > 0]) if total.any() else 0
+    certain[total < min(_MANY, usual / 2)] = 0
+    row, col = (
+        np.minimum(at * side, length - side)
+        for at, length in zip(divmod(np.arange(rows * cols), cols), shape, strict=True)
+    )
+    off_middle = np.hypot(row + (side - shape[0]) / 2, col + (side - shape[1]) / 2)
+    found: list[tuple[int, int, int]] = []
+    while len(found) < n and certain.max(initial=0) > 0:
+        best = np.flatnonzero(certain == certain.max())
+        chosen = best[off_middle[best].argmin()]
+        found.append((int(row[chosen]), int(col[chosen]), side))
+        certain[np.maximum(abs(row - row[chosen]), abs(col - col[chosen])) < apart] = 0
+    return found
+
+
+def certain_share(some: Numbers, of: Numbers) -> NDArray[np.float64]:
+    """The share that some of so many are at least, with 97.7 % certainty (Wilson 1927)."""
+    n = np.maximum(of, 1)
+    share, z = some / n, 2.0
+    middle = share + z**2 / (2 * n)
+    room = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return np.where(some > 0, (middle - room) / (1 + z**2 / n), 0)
+
+
+def _closer_side(regions: pd.DataFrame, shape: tuple[int, int]) -> int:
+    """Mask pixels a side of a closer look: about ten typical cells across."""
+    return int(min(*shape, max(32, _CELLS_ACROSS * 1.2 * np.median(_extent(regions)))))
+
+
+def _tile_of(seen: pd.DataFrame, side: int, rows: int, cols: int) -> Numbers:
+    """Which of `rows` x `cols` squares each centroid lies in, counted row by row."""
+    row = (seen["centroid_row"].to_numpy() // side).astype(int).clip(0, rows - 1)
+    col = (seen["centroid_col"].to_numpy() // side).astype(int).clip(0, cols - 1)
+    return np.asarray(row * cols + col)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,15 @@ from postseg.show.paint import Pixels
 
 GAP = 24  # around and between parts
 TICKS = 84  # left of axes and below them, for their labels
+
+
+class Reach(NamedTuple):
+    """How far what is around axes, such as their labels, reaches beyond their inside."""
+
+    left: float
+    right: float
+    above: float
+    below: float
 
 
 class NotebookFigure(Figure):
@@ -36,7 +45,7 @@ class Sheet:
     def __init__(self) -> None:
         self.figure = NotebookFigure(dpi=DPI, facecolor="white")
         self.figure.set_layout_engine("none")  # whatever the user's settings are
-        self._boxes: list[tuple[Axes, tuple[float, ...]]] = []
+        self._boxes: dict[Axes, tuple[float, float, float, float]] = {}
         self._artists: list[tuple[Any, float, float]] = []
 
     def add_axes(self, left: float, top: float, width: float, height: float) -> Axes:
@@ -45,8 +54,22 @@ class Sheet:
         self.figure.set_size_inches(3 * width / DPI, 3 * height / DPI)
         axes = self.figure.add_axes((1 / 3, 1 / 3, 1 / 3, 1 / 3))
         axes.set_facecolor("none")
-        self._boxes.append((axes, (left, top, width, height)))
+        self._boxes[axes] = left, top, width, height
         return axes
+
+    def move(self, axes: Axes, left: float, top: float) -> None:
+        """Give axes another place."""
+        self._boxes[axes] = left, top, *self._boxes[axes][2:]
+
+    def reach(self, axes: Axes) -> Reach:
+        """How much room there must be around axes."""
+        _, _, width, height = self._boxes[axes]
+        self.figure.set_size_inches(3 * width / DPI, 3 * height / DPI)
+        axes.set_position((1 / 3, 1 / 3, 1 / 3, 1 / 3))
+        inner, outer = axes.get_window_extent(), axes.get_tightbbox() or axes.bbox
+        return Reach(
+            inner.x0 - outer.x0, outer.x1 - inner.x1, outer.y1 - inner.y1, inner.y0 - outer.y0
+        )
 
     def add_thumbnail(
         self, pixels: Pixels, left: float, top: float, width: float, height: float
@@ -73,10 +96,17 @@ class Sheet:
 
     def width_of(self, text: str, size: float) -> int:
         """How wide a text will be."""
+        return ceil(self._extent_of(text, size)[0])
+
+    def height_of(self, text: str, size: float) -> int:
+        """How high it will be."""
+        return ceil(self._extent_of(text, size)[1])
+
+    def _extent_of(self, text: str, size: float) -> tuple[float, float]:
         artist = self.figure.text(0, 0, text, fontsize=size, parse_math=False)
-        width = ceil(artist.get_window_extent().width)
+        extent = artist.get_window_extent()
         artist.remove()
-        return width
+        return extent.width, extent.height
 
     def add_title(self, left: float, top: float, text: str, note: str = "") -> int:
         """A line in large type, and one in small type; returns where the next part may begin."""
@@ -85,36 +115,35 @@ class Sheet:
             top += self.add_text(left, top, note, SMALL, FAINT)[1] + GAP // 3
         return ceil(top + GAP / 3)
 
-    def finish(self) -> Figure:
-        """Give the figure its size, and everything its place."""
-        starts, ends = [float(GAP)], []
-        for axes, box in self._boxes:
-            start, *end = self._reach(axes, box)
-            starts.append(start)
-            ends.append(end)
+    def finish(self, trimmed: bool = False) -> Figure:
+        """Give the figure its size, and everything its place.
+
+        Parameters
+        ----------
+        trimmed : bool
+            Leave no more room around all of it than its margin.
+        """
+        starts, ends = [], []
+        for axes, (left, top, width, height) in self._boxes.items():
+            reach = self.reach(axes)
+            starts.append([left - reach.left, top - reach.above])
+            ends.append([left + width + reach.right, top + height + reach.below])
         for artist, left, top in self._artists:
             extent = artist.get_window_extent()
+            starts.append([left, top])
             ends.append([left + extent.width, top + extent.height])
-        shift = max(0, ceil(GAP / 3 - min(starts)))  # of all, where numbers are long
-        width, height = np.ceil(np.max(ends, axis=0)) + GAP + (shift, 0)
-        self.figure.set_size_inches(width / DPI, height / DPI)
-        for axes, (left, top, inner_width, inner_height) in self._boxes:
+        shift = np.ceil(GAP / 3 - np.min(starts, axis=0))
+        if not trimmed:  # but for long numbers on the left, which would be cut
+            shift = np.array([max(0, shift[0]), 0])
+        margin = GAP / 3 if trimmed else GAP
+        full_width, full_height = np.ceil(np.max(ends, axis=0) + margin) + shift
+        self.figure.set_size_inches(full_width / DPI, full_height / DPI)
+        for axes, (left, top, width, height) in self._boxes.items():
             # a hair less: of 300.00000000000006 pixels matplotlib before 3.11 makes 301
-            inner = (inner_width - 1e-6, inner_height - 1e-6)
-            box = (left + shift, height - top - inner_height, *inner)
-            axes.set_position(np.divide(box, (width, height, width, height)))  # type: ignore[arg-type]
+            from_below = full_height - shift[1] - top - height
+            box = (left + shift[0], from_below, width - 1e-6, height - 1e-6)
+            full = (full_width, full_height, full_width, full_height)
+            axes.set_position(np.divide(box, full))  # type: ignore[arg-type]
         for artist, left, top in self._artists:
-            artist.set_position(((left + shift) / DPI, (height - top) / DPI))
+            artist.set_position(((left + shift[0]) / DPI, (full_height - shift[1] - top) / DPI))
         return self.figure
-
-    def _reach(self, axes: Axes, box: tuple[float, ...]) -> tuple[float, float, float]:
-        """Where axes, with labels, begin on the left, and end on the right and below."""
-        left, top, width, height = box
-        self.figure.set_size_inches(3 * width / DPI, 3 * height / DPI)
-        axes.set_position((1 / 3, 1 / 3, 1 / 3, 1 / 3))
-        inner, outer = axes.get_window_extent(), axes.get_tightbbox() or axes.bbox
-        return (
-            left + outer.x0 - inner.x0,
-            left + width + outer.x1 - inner.x1,
-            top + height + inner.y0 - outer.y0,
-        )

@@ -12,7 +12,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from counted import counted
-from page_samples import NASTY, WithNastyReason, cells, filtered, page_of
+from page_samples import NASTY, WithNastyReason, cells, filtered, page_of, with_places
 
 FLAGS = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run "
@@ -107,6 +107,9 @@ def pages(runs, tmp_path_factory):
     paths = {name: tmp_path_factory.mktemp("page") / "report.html" for name in runs}
     for name, path in paths.items():
         path.write_text(page_of(runs[name], title=f"Nuclei {NASTY}"), encoding="utf-8")
+    paths["slide"] = tmp_path_factory.mktemp("page") / "report.html"
+    slide = page_of(runs["mixed"], pictures=with_places(runs["mixed"]))
+    paths["slide"].write_text(slide, encoding="utf-8")
     return paths
 
 

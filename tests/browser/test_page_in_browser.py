@@ -28,7 +28,8 @@ def violations(browser, axe):
 
 @pytest.mark.parametrize(("width", "scheme"), SCREENS)
 @pytest.mark.parametrize(
-    "name", ["mixed", "transcripts", "nothing rejected", "everything rejected", "no regions"]
+    "name",
+    ["mixed", "transcripts", "slide", "nothing rejected", "everything rejected", "no regions"],
 )
 def test_axe_finds_nothing(browser, pages, axe, name, width, scheme):
     browser.emulate(width, scheme)
@@ -46,7 +47,7 @@ def test_axe_finds_nothing_after_use_either(browser, pages, axe):
 
 
 @pytest.mark.parametrize("width", [1280, 900, 600, 360, 320])
-@pytest.mark.parametrize("name", ["mixed", "transcripts", "no regions"])
+@pytest.mark.parametrize("name", ["mixed", "transcripts", "slide", "no regions"])
 def test_nothing_scrolls_sideways_but_tables_in_their_regions(browser, pages, name, width):
     browser.emulate(width)
     browser.open(pages[name])

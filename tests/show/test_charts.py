@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pandas as pd
 import pytest
+from drawing import OFF
 from figures import charts, faults, lines, rendered
 from matplotlib.colors import to_hex
 from matplotlib.patches import StepPatch
@@ -117,6 +118,23 @@ def test_far_values_are_counted_in_the_last_bin():
     assert heights["kept"][-1] == 2
 
 
+def test_most_of_the_axis_is_for_most_of_the_values():
+    random = np.random.default_rng(0)
+    values = np.append(random.uniform(0.4, 0.6, 2000), [0.001, 0.002, *[0.95] * 5])
+    axes = histogram("extent", table(values, "extent"), **OFF, max_extent=0.6)
+    near = np.quantile(values, (0.01, 0.99))
+    assert np.ptp(axes.get_xlim()) < 1.7 * np.ptp(near)
+    assert [text.get_text() for text in axes.texts[-2:]] == ["← 2 beyond", "5 beyond →"]
+    assert bars(axes)[0]["kept"].sum() == 2007
+
+
+def test_a_threshold_far_from_all_values_leaves_no_half_of_the_axis_empty():
+    values = np.arange(500, 1000)
+    axes = histogram("area", table(values, "area"), **OFF | {"max_area": 2500})
+    assert axes.get_xlim()[1] < 1100
+    assert [text.get_text() for text in axes.texts] == ["max_area 2,500 →"]
+
+
 @pytest.mark.parametrize("values", [[], [np.nan] * 3, [0.5], [0.0, 0.0], [0.0, np.nan, 1.0]])
 @pytest.mark.parametrize("metric", ["solidity", "area"])
 def test_few_or_undefined_values(metric, values):
@@ -206,7 +224,8 @@ def test_no_line_lies_below_zero():
     ],
 )
 def test_thresholds_are_lines_with_their_values_above(metric, thresholds, expected):
-    regions = table(np.linspace(0.3, 0.9, 20), metric) if metric != "area" else table([100], "area")
+    values = np.linspace(20, 180, 9) if metric == "area" else np.linspace(0.3, 0.9, 20)
+    regions = table(values, metric)
     axes = histogram(metric, regions, **thresholds)
     assert positions(axes) == expected
     assert [text.get_text() for text in axes.texts] == [f"{b} {value:g}" for value, b in expected]

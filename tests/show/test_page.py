@@ -21,6 +21,7 @@ from page_samples import (
     pictures_of,
     read,
     text,
+    with_places,
 )
 
 from postseg import FilterConfig, PostSegmentation
@@ -213,6 +214,32 @@ def test_pictures_are_inline_with_their_size_and_their_words(post, tree):
     chart = tree.find(".//section[@id='distributions']//img")
     head, data = chart.get("src").split(",")
     assert (head, base64.b64decode(data)[:4]) == ("data:image/svg+xml;base64", b"<svg")
+
+
+def test_numbers_on_the_overview_lead_to_the_places_they_stand_at(post):
+    tree = read(page_of(post, pictures=with_places(post)))
+    links = tree.findall(".//div[@id='overview']/div/a")
+    assert [link.text for link in links] == ["1", "2"]
+    assert [link.get("style") for link in links] == [
+        "left:12.50%;top:80.00%",
+        "left:60.00%;top:33.33%",
+    ]
+    for link in links:
+        place = tree.find(f".//figure[@id='{link.get('href')[1:]}']")
+        alt = place.find(".//img").get("alt")
+        assert link.get("aria-label") == f"Place {alt}"
+        assert text(place.find("figcaption")) == f"{alt}."
+        assert alt.startswith(link.text)
+
+
+def test_a_slide_tells_what_its_colours_are(post, tree):
+    slide = read(page_of(post, pictures=with_places(post)))
+    caption, plain = (text(page.find(".//figure[@class='picture']")) for page in (slide, tree))
+    assert "colour is the share of them that was rejected" in caption
+    assert "drawn larger" not in caption
+    assert "drawn larger" in plain
+    assert slide.find(".//div[@class='scale']/img").get("alt") == "Which colour is what"
+    assert tree.find(".//div[@class='scale']") is None
 
 
 def test_galleries_show_each_reason_with_the_values(post, tree):

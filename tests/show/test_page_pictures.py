@@ -3,6 +3,7 @@
 import io
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from drawing import OFF
 from figures import faults
 from page_samples import cells, filtered
 from PIL import Image
+from slides import slide
 
 from postseg import PostSegmentation
 from postseg.filtering.sweep import Sweep
@@ -80,6 +82,11 @@ def test_there_is_a_gallery_for_each_reason_that_occurred(post, shown):
         assert set(post.regions.loc[numbers, "reason"]) == {gallery.reason}
         assert all(crop.kept for crop in gallery.nearly)
         assert (post.regions.loc[[crop.region for crop in gallery.nearly], "label"] > 0).all()
+
+
+def test_each_kept_region_is_under_one_reason(shown):
+    nearly = [crop.region for gallery in shown.galleries for crop in gallery.nearly]
+    assert len(nearly) == len({*nearly}) > 15
 
 
 def test_a_crop_carries_the_value_of_its_region(post, shown):
@@ -163,6 +170,33 @@ def test_a_large_mask_has_a_closer_look_and_says_where():
 
 def test_a_small_mask_has_none(shown):
     assert shown.detail is None
+    assert (shown.places, shown.scale) == ([], None)
+
+
+def test_a_slide_shows_shares_with_their_scale_and_the_worst_places(monkeypatch):
+    monkeypatch.setattr("postseg.show.overview._APART", 60)
+    runs, table = slide((4000, 2800), pitch=20)
+    report = filtered(cells(10)).filter_report
+    report = replace(report, rejected=dict.fromkeys(report.rejected, 0))
+    shown = illustrate(set_scene(runs, table), table, report, [])
+    share = f"of all {100 * (table['reason'] != '').mean():.1f}%"
+    assert shown.overview.alt.endswith(share)
+    assert shown.detail is None
+    box = ET.fromstring(shown.scale.data).get("viewBox").split()
+    assert float(box[2]) / float(box[3]) == pytest.approx(
+        shown.scale.width / shown.scale.height, rel=0.02
+    )
+    assert [place.picture.alt[:2] for place in shown.places] == ["1:", "2:", "3:"]
+    overview = np.asarray(Image.open(io.BytesIO(shown.overview.data)).convert("RGB"))
+    for place in shown.places:
+        match = re.search(
+            r": rows ([\d,]+) to ([\d,]+), columns ([\d,]+) to ([\d,]+)$", place.picture.alt
+        )
+        top, bottom, left, right = (int(end.replace(",", "")) for end in match.groups())
+        assert place.top == pytest.approx(100 * (top + bottom) / 2 / 4000)
+        assert place.left == pytest.approx(100 * (left + right) / 2 / 2800)
+        row, col = top // 10, left // 10  # the frame is drawn there
+        assert (overview[row - 1 : row + 3, col - 1 : col + 3] == 40).all(axis=2).any()
 
 
 @pytest.mark.parametrize("masks", [np.zeros((5, 6), int), np.zeros((0, 4), int)])

@@ -3,7 +3,7 @@ import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from postseg.filtering.criteria import BORDER, TESTS
-from postseg.show.palette import BEYOND, KEPT, OTHER, PALE, STYLES, styles_of
+from postseg.show.palette import BEYOND, KEPT, OTHER, PALE, SHARES, STYLES, styles_of
 
 
 def rgb(*colours):
@@ -61,6 +61,20 @@ def test_colours_of_a_histogram_are_told_apart_in_greyscale():
 @pytest.mark.parametrize("quiet", [*PALE, OTHER, BEYOND])
 def test_what_is_not_rejected_is_lighter_than_all_that_is(quiet):
     assert rgb2lab(rgb(quiet))[0, 0] > rgb2lab(rgb(*BOLD))[:, 0].max() + 8
+
+
+def test_the_colours_of_shares_are_ever_darker_to_everybody():
+    for seen in as_seen_by(rgb(*SHARES)):
+        assert np.diff(rgb2lab(seen)[:, 0]).max() < -5
+
+
+def test_a_pale_colour_of_a_share_is_none_of_a_lower_one():
+    """Many of a low share are told from few of a high one, which are as light."""
+    shares = rgb(*SHARES)
+    few = 1 + 0.35 * (shares[4:] - 1)
+    for seen, pale in zip(as_seen_by(shares[:3]), as_seen_by(few), strict=True):
+        low, high = rgb2lab(seen)[:, None], rgb2lab(pale)[None]
+        assert deltaE_ciede2000(low, high).min() > 7  # three times what is just seen
 
 
 def test_a_crop_tells_other_regions_from_background_and_from_what_is_beyond_the_mask():

@@ -243,6 +243,17 @@ def test_what_did_not_happen_is_not_in_the_legend():
 # ---- a closer look
 
 
+def test_seams_are_drawn_on_bins_too(post, monkeypatch):
+    monkeypatch.setattr("postseg.show.overview._SEEN_FROM", 10_000)
+    figure = post.plot_filter(seams=True)
+    assert "Joined: 1" in texts(figure)
+    assert faults(figure) == []
+    shown = np.asarray(figure.axes[0].images[0].get_array())
+    assert inked(shown, "joined").any()
+    without = np.asarray(post.plot_filter().axes[0].images[0].get_array())
+    assert not inked(without, "joined").any()
+
+
 def test_a_long_legend_does_not_leave_the_closer_look_to_the_next_column():
     legend, closer, histogram = _flow([324, 612, 300], 0, 0, 750, 750, 600)
     assert legend[0] == closer[0] < histogram[0]

@@ -8,10 +8,13 @@ from postseg import FilterConfig, FilterReport
 from postseg.filtering.criteria import TESTS
 from postseg.show.selection import (
     BOX,
+    certain_share,
     check_gallery,
     choose_detail,
+    choose_galleries,
     choose_gallery,
     choose_strip,
+    choose_worst,
     crop_side,
 )
 
@@ -139,6 +142,30 @@ def test_n_must_be_a_number_of_cells(n):
 def test_a_test_that_is_off_by_now_shows_what_it_rejected():
     regions = audit([-1, 1]).assign(margin_too_small=np.nan)
     assert choose_gallery(regions, FilterConfig(), "too_small", 24).rejected.tolist() == [1]
+
+
+def test_galleries_shown_together_have_each_kept_region_once_under_its_nearest_in_turn():
+    regions = audit([*np.arange(-20.0, 0), *np.arange(20.0)])
+    # by the second reason regions 21, 22, ... are the nearest too, and one of the others is not
+    regions["margin_too_large"] = np.where(regions.index > 20, regions.index / 2, np.nan)
+    pair = ["too_small", "too_large"]
+    galleries = choose_galleries(regions, FilterConfig(), pair, 12)
+    nearly = [galleries[reason].nearly.tolist() for reason in pair]
+    assert nearly[0] == [21, 23, 25, 27]  # a third, as if it were alone
+    assert nearly[1] == [22, 24, 26, *range(28, 37)]  # nothing was rejected for it
+    assert galleries["too_small"].rejected.size == 8
+    alone = choose_gallery(regions, FilterConfig(), "too_small", 12)
+    assert alone.nearly.tolist() == [21, 22, 23, 24]
+    np.testing.assert_array_equal(alone.rejected, galleries["too_small"].rejected)
+
+
+def test_kept_regions_that_run_out_leave_room_for_rejected_ones():
+    regions = audit([*np.arange(-20.0, 0), 1, 2])
+    regions["margin_too_large"] = regions["margin_too_small"]
+    regions.loc[1:10, "reason"] = "too_large"
+    galleries = choose_galleries(regions, FilterConfig(), ["too_small", "too_large"], 9)
+    assert [part.nearly.tolist() for part in galleries.values()] == [[21], [22]]
+    assert [part.rejected.size for part in galleries.values()] == [8, 8]
 
 
 # ---- strips
@@ -289,3 +316,58 @@ def test_a_closer_look_shows_the_regions_beyond_the_last_whole_tile():
     regions = regions.assign(reason=["too_small", "too_large", ""])
     regions[BOX] = [0, 0, 2, 2]
     assert choose_detail(regions, (95, 95)) == (63, 63, 32)
+
+
+# ---- the worst places
+
+
+def places(*squares, side=32):
+    """Regions in squares that are 10 apart: (row, column, kept, rejected) of each."""
+    rows, cols, reasons = [], [], []
+    for row, col, kept, rejected in squares:
+        n = kept + rejected
+        rows += [10 * side * row + 5] * n
+        cols += [10 * side * col + 5] * n
+        reasons += [""] * kept + ["too_small"] * rejected
+    return boxes([2] * len(rows), rows, cols, reasons)
+
+
+def test_the_worst_place_is_first_and_a_single_region_never_wins():
+    regions = places((0, 0, 0, 1), (0, 1, 10, 50), (0, 2, 60, 0), (1, 0, 2, 58), (1, 1, 50, 10))
+    found = choose_worst(regions, (960, 960), 3, 100)
+    assert found == [(320, 0, 32), (0, 320, 32), (320, 320, 32)]
+    assert choose_worst(regions, (960, 960), 9, 100) == found  # and no other
+    few = places((0, 0, 0, 1), (1, 1, 1, 1), (1, 2, 1, 0))  # as many as elsewhere
+    assert len(choose_worst(few, (960, 960), 9, 100)) == 2
+
+
+def test_places_are_apart_and_inside_the_mask():
+    random = np.random.default_rng(0)
+    rows, cols = random.uniform(0, (899, 1499), (800, 2)).T
+    regions = boxes([2] * 800, rows, cols, random.choice(["", "too_small"], 800))
+    found = choose_worst(regions, (900, 1500), 5, 200)
+    assert len(found) == 5
+    assert found == choose_worst(regions.copy(), (900, 1500), 5, 200)
+    for k, (row, col, side) in enumerate(found):
+        assert 0 <= row <= 900 - side
+        assert 0 <= col <= 1500 - side
+        assert all(max(abs(row - r), abs(col - c)) >= 200 for r, c, _ in found[:k])
+
+
+def test_of_places_that_are_alike_the_one_in_the_middle_is_first():
+    regions = places(*((k, k, 3, 4) for k in range(3)))
+    assert choose_worst(regions, (672, 672), 1, 0) == [(320, 320, 32)]
+
+
+def test_where_nothing_was_rejected_there_is_no_worst_place():
+    assert choose_worst(places((0, 0, 5, 0)), (90, 90), 3, 0) == []
+    assert choose_worst(boxes([]), (90, 90), 3, 0) == []
+
+
+def test_the_certain_share_is_below_the_share_and_nears_it_with_numbers():
+    some, of = np.array([0, 1, 5, 50, 5000, 0]), np.array([0, 1, 10, 100, 10_000, 7])
+    found = certain_share(some, of)
+    assert found[0] == found[-1] == 0
+    assert found[1] == pytest.approx(0.2)
+    assert (np.diff(found[2:5]) > 0).all()
+    assert 0.48 < found[4] < 0.5

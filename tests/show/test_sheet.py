@@ -116,3 +116,15 @@ def test_a_notebook_shows_it_by_itself():
     figure = sheet.finish()
     with Image.open(io.BytesIO(figure._repr_png_())) as shown:
         np.testing.assert_array_equal(np.asarray(shown.convert("RGB")), rendered(figure))
+
+
+def test_trimmed_a_sheet_has_no_room_beside_its_margin():
+    def inked(**how):
+        sheet = Sheet()
+        sheet.add_axes(300, 200, 100, 80).set_xlabel("below")
+        page = rendered(sheet.finish(**how))
+        row, col = np.nonzero((page < 200).any(axis=2))
+        return row.min(), col.min(), *(np.array(page.shape[:2]) - [row.max(), col.max()])
+
+    assert max(inked(trimmed=True)) < GAP
+    assert min(inked()[:2]) > 150

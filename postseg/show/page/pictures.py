@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -13,20 +13,30 @@ from postseg._support.words import brief, human, in_percent, name_of, out_of
 from postseg.filtering import criteria
 from postseg.filtering.report import FilterReport
 from postseg.filtering.sweep import Sweep
+from postseg.show.bins import Bins
 from postseg.show.charts import draw_histogram, draw_survivors, metrics_in_use, to_svg, value_of
-from postseg.show.figures import closer_look
 from postseg.show.galleries import rule_of
+from postseg.show.maps import add_key, describe, heading_of
+from postseg.show.overview import Overview, Place, see_all
 from postseg.show.page.render import (
     Crop,
     GalleryPictures,
     Picture,
     Pictures,
+    PlacePicture,
     SeamPictures,
     SweepPictures,
 )
 from postseg.show.paint import Pixels
-from postseg.show.pictures import FilterPicture, Scene, crop_picture, filter_picture, frame, whole
-from postseg.show.selection import BOX, Numbers, choose_gallery, choose_strip, crop_side
+from postseg.show.pictures import Scene, crop_picture, frame
+from postseg.show.selection import (
+    BOX,
+    Gallery,
+    Numbers,
+    choose_galleries,
+    choose_strip,
+    crop_side,
+)
 from postseg.show.sheet import GAP, TICKS, Sheet
 
 _CELLS = 18  # of a gallery
@@ -54,9 +64,16 @@ def illustrate(
     """
     seams = None if scene.seams is None else _seams(scene, regions)
     scene = scene._replace(seams=None)
-    overview, detail, shown = _overview(
-        scene, regions, f"The label image: {out_of(report.passed, report.total)} kept"
-    )
+    seen = see_all(scene, regions)
+    n_kept = out_of(report.passed, report.total)
+    overview, detail = _overview(scene, seen, f"The label image: {n_kept} kept")
+    places, scale = [], None
+    if seen.bins is not None:
+        overview = overview._replace(alt=f"{overview.alt}. {describe(seen.bins, 'share')[0]}")
+        places = [*_places(scene, seen)]
+        scale = _scale(seen.bins)
+    reasons = [reason for reason, count in report.rejected.items() if count]
+    galleries = choose_galleries(regions, report.config, reasons, _CELLS)
     histograms = []
     for metric in metrics_in_use(report.config):
         sheet = Sheet()
@@ -70,42 +87,62 @@ def illustrate(
         histograms.append((metric, _chart(sheet, alt)))
     return Pictures(
         overview=overview,
-        detail=detail,
-        swatches={reason: _png(swatch) for reason, swatch in shown.swatches.items()},
+        detail=None if places else detail,
+        swatches={reason: _png(swatch) for reason, swatch in seen.picture.swatches.items()},
         histograms=histograms,
         sweeps=[_sweep(scene, regions, sweep) for sweep in sweeps],
         galleries=[
-            _gallery(scene, regions, report, reason)
-            for reason, count in report.rejected.items()
-            if count
+            _gallery(scene, regions, report, reason, gallery)
+            for reason, gallery in galleries.items()
         ],
         seams=seams,
+        places=places,
+        scale=scale,
     )
 
 
-def _overview(
-    scene: Scene, regions: pd.DataFrame, alt: str
-) -> tuple[Picture, Picture | None, FilterPicture]:
-    """The label image, a part of it closer where it is large, and the first as it was painted."""
-    view = whole(scene.runs.shape)
-    shown = filter_picture(scene, view)
-    closer = closer_look(regions, view, scene.seams)
-    if closer is None:
-        return _picture(scene, shown.pixels, alt), None, shown
-    ends = (f"{axis.first:,} to {axis.first + axis.length:,}" for axis in closer)
-    place = "A closer look at the frame: rows {}, columns {}".format(*ends)
-    detail = _picture(scene, filter_picture(scene, closer).pixels, place)
-    return _picture(scene, frame(shown.pixels, view, closer), alt), detail, shown
+def _overview(scene: Scene, seen: Overview, alt: str) -> tuple[Picture, Picture | None]:
+    """The label image with a frame, and a part of it closer where it is large and not counted."""
+    pixels = seen.picture.pixels
+    for place in seen.places:
+        pixels = frame(pixels, seen.view, place.view)
+    detail = None
+    if len(seen.places) == 1:
+        place = seen.places[0]
+        alt_of_detail = f"A closer look at the frame: {_where(place)}"
+        detail = _picture(scene, place.picture.pixels, alt_of_detail)
+    return _picture(scene, pixels, alt), detail
+
+
+def _places(scene: Scene, seen: Overview) -> Iterator[PlacePicture]:
+    """The closer looks of what was counted."""
+    for number, place in enumerate(seen.places, start=1):
+        alt = f"{heading_of(place, number)}: {_where(place)}"
+        top, left = (
+            100 * (part.first + part.length / 2 - whole.first) / whole.length
+            for part, whole in zip(place.view, seen.view, strict=True)
+        )
+        yield PlacePicture(_picture(scene, place.picture.pixels, alt), left, top)
+
+
+def _where(place: Place) -> str:
+    ends = (f"{axis.first:,} to {axis.first + axis.length:,}" for axis in place.view)
+    return "rows {}, columns {}".format(*ends)
+
+
+def _scale(bins: Bins) -> Picture:
+    sheet = Sheet()
+    add_key(sheet, bins, "share", 0, 0)
+    return _chart(sheet, "Which colour is which share: the darker, the more was rejected")
 
 
 def _seams(scene: Scene, regions: pd.DataFrame) -> SeamPictures:
-    overview, detail, shown = _overview(scene, regions, "")
-    counts = ", ".join(f"{entry.n:,} {entry.name}" for entry in shown.seams)
-    return SeamPictures(
-        overview._replace(alt=f"The label image and what the merge did: {counts}"),
-        detail,
-        [(_png(entry.swatch), entry) for entry in shown.seams],
-    )
+    seen = see_all(scene, regions)
+    entries = seen.picture.seams
+    counts = ", ".join(f"{entry.n:,} {entry.name}" for entry in entries)
+    alt = f"The label image and what the merge did: {counts}"
+    overview, detail = _overview(scene, seen, alt)
+    return SeamPictures(overview, detail, [(_png(entry.swatch), entry) for entry in entries])
 
 
 def _sweep(scene: Scene, regions: pd.DataFrame, sweep: Sweep) -> SweepPictures:
@@ -122,14 +159,13 @@ def _sweep(scene: Scene, regions: pd.DataFrame, sweep: Sweep) -> SweepPictures:
 
 
 def _gallery(
-    scene: Scene, regions: pd.DataFrame, report: FilterReport, reason: str
+    scene: Scene, regions: pd.DataFrame, report: FilterReport, reason: str, gallery: Gallery
 ) -> GalleryPictures:
-    numbers = choose_gallery(regions, report.config, reason, _CELLS)
     tests = criteria.tests_of(reason)
     metric = tests[0].metric if tests else ""
     rejected, nearly = (
         _crops(scene, regions, part, regions.loc[part, metric] if metric else None, metric)
-        for part in numbers
+        for part in gallery
     )
     return GalleryPictures(reason, rejected, nearly, rule_of(tests, regions, report.config))
 
@@ -160,7 +196,7 @@ def _picture(scene: Scene, pixels: Pixels, alt: str, side: int = 0) -> Picture:
 
 
 def _chart(sheet: Sheet, alt: str) -> Picture:
-    figure = sheet.finish()
+    figure = sheet.finish(trimmed=True)
     width, height = np.ceil(figure.get_size_inches() * _CSS_PIXELS).astype(int).tolist()
     return Picture(to_svg(figure), alt, width, height)
 

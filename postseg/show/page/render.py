@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -94,6 +95,14 @@ class GalleryPictures(NamedTuple):
     note: str
 
 
+class PlacePicture(NamedTuple):
+    """A closer look, and where its middle lies on the overview, in percent of width and height."""
+
+    picture: Picture
+    left: float
+    top: float
+
+
 class SeamPictures(NamedTuple):
     """What a merge of tiles did.
 
@@ -129,6 +138,10 @@ class Pictures(NamedTuple):
     galleries : list of GalleryPictures
     seams : SeamPictures or None
         Where they are asked for.
+    places : list of PlacePicture
+        In place of `detail`, where the overview shows what was counted: the worst first.
+    scale : Picture or None
+        Which colour is which share then.
     """
 
     overview: Picture
@@ -138,6 +151,8 @@ class Pictures(NamedTuple):
     sweeps: list[SweepPictures]
     galleries: list[GalleryPictures]
     seams: SeamPictures | None = None
+    places: Sequence[PlacePicture] = ()
+    scale: Picture | None = None
 
 
 @cache

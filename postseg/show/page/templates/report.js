@@ -177,3 +177,23 @@
     $("problem").hidden = false;
   });
 })();
+
+// ---- the numbered places of a picture of shares: a click opens the nearest
+
+(() => {
+  const map = document.querySelector(".places");
+  if (!map) return;
+  const links = [...map.querySelectorAll("a")];
+  const off = ({ clientX, clientY }, link) => {
+    const { left, width, bottom } = link.getBoundingClientRect();
+    return Math.hypot(clientX - left - width / 2, clientY - bottom);
+  };
+  map.addEventListener("click", (event) => {
+    const near = links.reduce((one, other) => (off(event, other) < off(event, one) ? other : one));
+    const link = event.target.closest("a") ?? near;
+    const place = document.querySelector(link.getAttribute("href"));
+    event.preventDefault(); // the address keeps what it tells
+    place.scrollIntoView({ block: "center" });
+    place.focus({ preventScroll: true });
+  });
+})();
