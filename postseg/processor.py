@@ -1167,15 +1167,21 @@ class PostSegmentation:
             of masks that are no `Slide`.
         """
         check_target(path, overwrite, inputs=self._sources(image))
-        from postseg.show.page import pictures, render
+        from postseg.show.page import live, pictures, render
 
         run, scene = self._scene(image, seams)
         sweeps = (self._sweep(run, field) for field in swept(run.report.config))
         shown = pictures.illustrate(scene, run.regions, run.report, sweeps)
+        with self._in_force(run.measured.image, run.report.config):
+            failed = find_failures(run.measured.table, self.rejections)
+        views = pictures.views_of(scene._replace(seams=None), run.regions)
         text = render.render(
             run.report,
             run.regions,
             shown,
+            live=live.pack_live(
+                scene, views, run.regions, failed, run.report, self._pixel_area()
+            ),
             title=title or self.label_name,
             source=source,
             made=datetime.now(),

@@ -28,6 +28,7 @@ from postseg.show.paint import Pixels
 from postseg.show.pictures import FilterPicture, Scene, crop_picture, filter_picture, frame, whole
 from postseg.show.selection import BOX, Numbers, choose_gallery, choose_strip, crop_side
 from postseg.show.sheet import GAP, TICKS, Sheet
+from postseg.show.view import View
 
 _CELLS = 18  # of a gallery
 _STRIP = 10  # of a sweep
@@ -83,15 +84,22 @@ def illustrate(
     )
 
 
+def views_of(scene: Scene, regions: pd.DataFrame) -> list[View]:
+    """What the page shows of the label image: all of it, and a part where it is large."""
+    view = whole(scene.runs.shape)
+    closer = closer_look(regions, view, scene.seams)
+    return [view] if closer is None else [view, closer]
+
+
 def _overview(
     scene: Scene, regions: pd.DataFrame, alt: str
 ) -> tuple[Picture, Picture | None, FilterPicture]:
     """The label image, a part of it closer where it is large, and the first as it was painted."""
-    view = whole(scene.runs.shape)
+    view, *closer_looks = views_of(scene, regions)
     shown = filter_picture(scene, view)
-    closer = closer_look(regions, view, scene.seams)
-    if closer is None:
+    if not closer_looks:
         return _picture(scene, shown.pixels, alt), None, shown
+    (closer,) = closer_looks
     ends = (f"{axis.first:,} to {axis.first + axis.length:,}" for axis in closer)
     place = "A closer look at the frame: rows {}, columns {}".format(*ends)
     detail = _picture(scene, filter_picture(scene, closer).pixels, place)
@@ -154,9 +162,14 @@ def _crops(
 
 
 def _picture(scene: Scene, pixels: Pixels, alt: str, side: int = 0) -> Picture:
-    data = _png(pixels) if scene.tissue is None else _jpeg(pixels)
+    data = encoded(pixels, photo=scene.tissue is not None)
     height, width = pixels.shape[:2]
     return Picture(data, alt, side or width, side or height)
+
+
+def encoded(pixels: Pixels, photo: bool = False) -> bytes:
+    """As a file: a photograph as JPEG, all else as PNG."""
+    return _jpeg(pixels) if photo else _png(pixels)
 
 
 def _chart(sheet: Sheet, alt: str) -> Picture:

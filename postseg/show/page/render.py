@@ -28,6 +28,8 @@ except ImportError as error:
     ) from error
 
 _TEMPLATES = files("postseg.show.page") / "templates"
+# in the order in which they use each other
+_LIVE_SCRIPTS = ("decide.js", "unpack.js", "picture.js", "chart.js", "live.js")
 _KINDS = {b"\x89PNG": "png", b"\xff\xd8": "jpeg"}
 _STATISTICS = ("min", "median", "mean", "max", "std")
 
@@ -148,6 +150,7 @@ def render(
     source: str,
     made: datetime,
     outline: Outline = "contour",
+    live: str = "",
 ) -> str:
     """Write the page: readable without a network, in light and dark, on a desk and on a phone.
 
@@ -165,6 +168,8 @@ def render(
         When.
     outline : {"contour", "pixels", "simplified"}
         Of the cells, for who wants to have them again; no picture is drawn from it.
+    live : str
+        As from `live.pack_live`, for thresholds that can be moved in the page; may be left out.
 
     Returns
     -------
@@ -185,15 +190,15 @@ def render(
     found = set(rejected["reason"].astype(str))
     reasons = sorted(found, key=lambda reason: (human(reason), reason))
     audit = audit_columns(rejected, reasons)
-    style, script = (
-        (_TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js")
-    )
+    style = _template("report.css")
+    scripts = ("clipboard.js", *(_LIVE_SCRIPTS if live else ()), "report.js")
+    script = "".join(map(_template, scripts))
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"data_uri": _data_uri, "number": _number}
+    environment.filters |= {"data_uri": data_uri, "number": _number}
     environment.filters |= {"exact": exact, "heading": heading, "human": human}
-    template = environment.from_string((_TEMPLATES / "report.html").read_text(encoding="utf-8"))
+    template = environment.from_string(_template("report.html"))
     page = template.render(
         style=style,
         script=script,
@@ -218,8 +223,13 @@ def render(
         reasons=reasons,
         counts=rejected["reason"].astype(str).value_counts(),
         data=pack(audit),
+        live=live,
     )
     return page.encode(errors="replace").decode()  # a file's name need not be text
+
+
+def _template(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def _number(value: float, metric: str) -> str:
@@ -227,6 +237,6 @@ def _number(value: float, metric: str) -> str:
     return fixed(value, METRIC[metric].digits, missing="")
 
 
-def _data_uri(data: bytes) -> str:
+def data_uri(data: bytes) -> str:
     kind = next((kind for start, kind in _KINDS.items() if data.startswith(start)), "svg+xml")
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

@@ -1,4 +1,3 @@
-"use strict";
 (() => {
   const PAGE = 50;
   const $ = (id) => document.getElementById(id);
@@ -7,8 +6,10 @@
   // ---- the picture at its own size
 
   const frame = $("overview");
-  const picture = frame.querySelector("img");
-  const smaller = () => picture.clientWidth < picture.getAttribute("width");
+  const smaller = () => {
+    const picture = frame.querySelector("canvas") ?? frame.querySelector("img");
+    return picture.clientWidth < picture.getAttribute("width");
+  };
   const offer = () => {
     $("zoom").hidden = $("zoom").ariaPressed === "false" && !smaller();
   };
@@ -23,32 +24,9 @@
 
   // ---- the config
 
-  function select(node) {
-    const range = document.createRange();
-    range.selectNodeContents(node);
-    getSelection().removeAllRanges();
-    getSelection().addRange(range);
-  }
-
-  async function copy(text) {
-    try {
-      await navigator.clipboard.writeText(text);
-      return "Copied.";
-    } catch {
-      // pages opened from a file may have no clipboard, but can copy a selection
-      select($("toml"));
-      const hand = (event) => {
-        event.clipboardData.setData("text/plain", text);
-        event.preventDefault();
-      };
-      document.addEventListener("copy", hand, { once: true });
-      return document.execCommand("copy") ? "Copied." : "Selected: press Ctrl+C to copy.";
-    }
-  }
-
   $("copy").hidden = false;
   $("copy").onclick = async () => {
-    const said = await copy($("toml").textContent);
+    const said = await copyText($("toml").textContent, $("toml"));
     $("copied").textContent = ""; // so that a second time is spoken too
     setTimeout(() => ($("copied").textContent = said), 50);
   };
