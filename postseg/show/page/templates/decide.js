@@ -145,20 +145,21 @@ const decide = (() => {
     const failed = new Uint8Array(n);
     const spared = settings.border === "keep" ? cut : null;
     const bounds = new Map();
-    reasons.forEach(({ name, own, added, kept: keptAgainst }, code) => {
+    for (const test of facts.tests) bounds.set(test, boundOf(test, settings, facts));
+    reasons.forEach(({ name, own, added, spared: keptAgainst }, code) => {
+      const tests = facts.tests.filter((test) => test.reason === name && bounds.get(test) !== null);
+      const drops = name === "cut_by_border" && settings.border === "drop";
+      if (!tests.length && !drops && !own && !added) return; // rejects nothing
       failed.fill(0);
-      const tests = facts.tests.filter((test) => test.reason === name);
       for (const test of tests) {
-        const bound = boundOf(test, settings, facts);
-        bounds.set(test, bound);
-        if (bound === null) continue;
+        const bound = bounds.get(test);
         const values = columns[test.metric];
         // an undefined value is beyond no bound
         if (test.bound === "min") for (let i = 0; i < n; i++) failed[i] |= values[i] < bound;
         else for (let i = 0; i < n; i++) failed[i] |= values[i] > bound;
       }
       if (spared && tests.length) for (let i = 0; i < n; i++) failed[i] &= 1 - spared[i];
-      if (name === "cut_by_border" && settings.border === "drop") failed.set(cut);
+      if (drops) failed.set(cut);
       if (own) failed.set(own);
       if (keptAgainst) for (let i = 0; i < n; i++) failed[i] &= 1 - keptAgainst[i];
       if (added) for (let i = 0; i < n; i++) failed[i] |= added[i];

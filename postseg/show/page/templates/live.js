@@ -7,7 +7,7 @@ let live = null;
   const $ = (id) => document.getElementById(id);
   const LINK = "#choice&";
   const FLIP = 6; // cells next to flip, on each side
-  const SHARP = 12; // pixels of the picture across a cell, of which crops can be drawn
+  const SHARP = 10; // pixels of the picture across a cell, from which it can be cut out
   const UNITS = { px: "px", "%": "%", um2: "µm²" };
   const WORDS = { median: "median", median_div2: "half the median", deviations: "standard deviations", bounds: "two bounds" };
 
@@ -232,11 +232,12 @@ let live = null;
     const share = el("button", { type: "button", id: "share", textContent: "Copy link" });
     const number = el("input", { type: "number", min: 1, max: facts.n, id: "region", inputMode: "numeric" });
     const warning = el("p", { className: "warning", role: "alert", id: "refused", hidden: true });
-    const bar = el("div", { className: "choice" }, count, el("div", { className: "buttons" }, back, share), spoken, warning);
-    const cell = el("div", { id: "cell" });
-    const find = el("p", { className: "find" }, el("label", {}, "Region ", number), el("span", { className: "small soft", textContent: "or click on a cell" }));
-    overview.frame.after(bar);
-    overview.frame.closest("figure").append(find, cell);
+    const cell = el("div", { id: "cell", hidden: true });
+    const find = el("div", { className: "buttons find" },
+      el("label", {}, "Region ", number), el("span", { className: "small soft", textContent: "or click on a cell" }), $("zoom"));
+    overview.frame.after(
+      el("div", { className: "choice" }, count, el("div", { className: "buttons" }, back, share), spoken, warning),
+      find, cell);
 
     // one card a metric
     const flip = el("div", { id: "flip", hidden: true });
@@ -244,6 +245,13 @@ let live = null;
     const controls = new Map();
     const cards = el("div", { id: "thresholds", role: "region", ariaLabel: "Thresholds" },
       el("p", { className: "lead" }, "Move a threshold, and everything beside it follows, by the same rules as in Python. Lines are the thresholds in force; typical ranges of cells are shaded."));
+    const own = facts.reasons.filter(({ own }) => own).map(({ title }) => title.toLowerCase());
+    const estimated = facts.changed.map((name) => facts.reasons.find((reason) => reason.name === name).title.toLowerCase());
+    const notes = [
+      ...(own.length ? [`Tests of a subclass (${own.join(", ")}) stay as they came out in the run.`] : []),
+      ...(estimated.length ? [`A subclass changed ${estimated.join(", ")}: what other thresholds would do there is an estimate.`] : []),
+    ];
+    if (notes.length) cards.append(el("p", { className: "soft small", textContent: notes.join(" ") }));
     for (const [metric, { title, definition }] of Object.entries(facts.metrics)) {
       const chart = makeChart(metric, facts);
       charts.set(metric, chart);
@@ -277,11 +285,10 @@ let live = null;
       const passed = counts[kept];
       const before = live?.before ?? passed;
       const difference = passed - before;
-      const against = changed(state).length
-        ? `, ${difference ? `${difference > 0 ? "+" : "−"}${whole(Math.abs(difference))}` : "as many as"} ${difference ? "against " : ""}the run`
-        : "";
+      const sign = difference > 0 ? "+" : difference < 0 ? "−" : "±";
+      const against = changed(state).length ? `, ${sign}${whole(Math.abs(difference))} against the run` : "";
       let text = `${whole(passed)} of ${whole(facts.n)} kept (${percent(passed, facts.n)})${against}`;
-      if (sums) text += `; ${percent(sums[kept], facts.nTranscripts)} of the transcripts in cells`;
+      if (sums) text += `, ${percent(sums[kept], facts.nTranscripts)} of the transcripts in cells`;
       count.textContent = text;
       $("passed").textContent = whole(passed);
       $("passed-share").textContent = $("passed-bar").style.width = percent(passed, facts.n);
@@ -373,6 +380,7 @@ let live = null;
 
     const sharp = (() => {
       const { rows } = facts.maps[0];
+      if (rows.take === 1) return true; // as sharp as the mask is
       const median = facts.sortedAreas[facts.n >> 1];
       return (Math.sqrt(median) / rows.take) * rows.repeat >= SHARP;
     })();
@@ -433,7 +441,7 @@ let live = null;
         const text = facts.metrics[metric].whole ? whole(facts.columns[metric][i]) : facts.columns[metric][i].toFixed(4);
         const button = el("button", { type: "button", ariaLabel: `Region ${i + 1}, ${title(i, result)}, ${text}` });
         button.onclick = () => choose(i + 1);
-        if (!sharp) button.append(`${text} · region ${i + 1} at ${brief(rows[i] / 10)}, ${brief(cols[i] / 10)}`);
+        if (!sharp) button.append(`${text} · region ${whole(i + 1)} at row ${brief(rows[i] / 10)}, column ${brief(cols[i] / 10)}`);
         else {
           const room = Math.max(side, 1.15 * Math.max(height[i], width[i]));
           button.append(
@@ -444,7 +452,10 @@ let live = null;
       };
       const part = (heading, cells) =>
         cells.length ? [el("h4", { textContent: heading }), el("ul", { className: sharp ? "cut-outs" : "places" }, ...cells.map(show))] : [];
-      const note = sharp ? "" : "Cells are too small in the picture to be cut out of it: their values, and rows and columns. A click shows where they lie.";
+      const { take } = facts.maps[0].rows;
+      const note = sharp
+        ? take > 1 && `Drawn at one of ${take} pixels along each side, as the picture is.`
+        : "Cells are too small in the picture to be cut out of it: their values, and rows and columns. A click shows where they lie.";
       flip.replaceChildren(
         ...part("Kept, next to go", kept),
         ...part("Rejected by this alone, next to come back", gone),
@@ -576,7 +587,7 @@ let live = null;
 
     refresh();
     Object.assign(live, {
-      facts, state, take, choose, refresh, link: () => link(state), pictures,
+      ready: performance.now(), facts, state, take, choose, refresh, link: () => link(state), pictures,
       refreshControl: () => showControls(live.result),
     });
     takeLink();

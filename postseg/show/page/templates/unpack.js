@@ -56,7 +56,7 @@ const unpackRun = (() => {
         ...reason,
         own: columns[`own_${k}`],
         added: columns[`added_${k}`],
-        kept: columns[`spared_${k}`],
+        spared: columns[`spared_${k}`],
       })),
       run: Object.fromEntries(Object.entries(head.fields).map(([name, { setting }]) => [name, setting])),
       maps: head.maps.map((map, k) => ({
