@@ -1167,21 +1167,16 @@ class PostSegmentation:
             of masks that are no `Slide`.
         """
         check_target(path, overwrite, inputs=self._sources(image))
-        from postseg.show.page import live, pictures, render
+        from postseg.show.page import pictures, render
 
         run, scene = self._scene(image, seams)
         sweeps = (self._sweep(run, field) for field in swept(run.report.config))
         shown = pictures.illustrate(scene, run.regions, run.report, sweeps)
-        with self._in_force(run.measured.image, run.report.config):
-            failed = find_failures(run.measured.table, self.rejections)
-        views = pictures.views_of(scene._replace(seams=None), run.regions)
         text = render.render(
             run.report,
             run.regions,
             shown,
-            live=live.pack_live(
-                scene, views, run.regions, failed, run.report, self._pixel_area()
-            ),
+            live=self._to_be_moved(run, scene),
             title=title or self.label_name,
             source=source,
             made=datetime.now(),
@@ -1516,6 +1511,15 @@ class PostSegmentation:
         with self._in_force(measured.image, config):
             failed = find_failures(measured.table, self.rejections)
         return sweep(field, measured, config, failed, count_kept)
+
+    def _to_be_moved(self, run: FilterRun, scene: Scene) -> str:
+        """What a page needs to filter anew by itself."""
+        from postseg.show.page.live import pack_live
+
+        config = run.report.config
+        with self._in_force(run.measured.image, config):
+            failed = find_failures(run.measured.table, self.rejections)
+        return pack_live(scene, run.regions, failed, run.report, self._pixel_area())
 
     def _pixel_area(self) -> Fraction | None:
         """The area of a mask pixel in um^2, None where it is not known."""

@@ -13,9 +13,6 @@ from PIL import Image
 
 from postseg import PostSegmentation
 from postseg.filtering.criteria import TESTS
-from postseg.filtering.run import find_failures
-from postseg.show.page.live import pack_live
-from postseg.show.page.pictures import views_of
 from postseg.show.page.render import Crop, GalleryPictures, Picture, Pictures, SweepPictures, render
 
 MADE = datetime(2026, 3, 4, 15, 6)
@@ -101,13 +98,14 @@ def page_of(post, title="Nuclei", source="nuclei.npy", pictures=None, **more):
     return render(post.filter_report, post.regions, pictures, **told, **more)
 
 
+def packed_of(post, image=None):
+    """What a page holds to filter anew."""
+    return post._to_be_moved(*post._scene(image))
+
+
 def live_page_of(post, **more):
-    """The same with thresholds that can be moved."""
-    run, scene = post._scene(None)
-    failed = find_failures(run.measured.table, post.rejections)
-    views = views_of(scene, run.regions)
-    live = pack_live(scene, views, run.regions, failed, run.report, post._pixel_area())
-    return page_of(post, live=live, **more)
+    """A page with thresholds that can be moved."""
+    return page_of(post, live=packed_of(post), **more)
 
 
 class _Reader(HTMLParser):

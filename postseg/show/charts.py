@@ -116,9 +116,7 @@ def bins_of(metric: str, regions: pd.DataFrame, config: FilterConfig) -> NDArray
     return _bins(metric, low, high, np.isfinite(values).sum())
 
 
-def _thresholds(
-    metric: str, regions: pd.DataFrame, config: FilterConfig
-) -> set[tuple[str, float]]:
+def _thresholds(metric: str, regions: pd.DataFrame, config: FilterConfig) -> set[tuple[str, float]]:
     """Those in force that look at a metric, and what they came to."""
     return {
         (test.threshold, value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -25,13 +25,13 @@ from postseg.filtering.report import FilterReport
 from postseg.filtering.run import TRANSCRIPTS
 from postseg.show.charts import bins_of
 from postseg.show.page.data import rule_text
-from postseg.show.page.pictures import encoded
+from postseg.show.page.pictures import encoded, views_of
 from postseg.show.page.render import data_uri
 from postseg.show.palette import KEPT, OTHER
 from postseg.show.pictures import Layers, Scene, layers_of
 from postseg.show.view import Axis, View
 
-_TYPES = {"u1": np.uint8, "i4": np.int32, "f8": np.float64, "i8": np.int64, "u8": np.uint64}
+_TYPES = {"u1": np.uint8, "i4": np.int32, "f8": np.float64, "i8": np.int64}
 _LEVEL = 6  # of gzip; the highest takes ten times as long for a twentieth less
 
 Formula = Callable[..., NDArray[np.float64]]
@@ -51,13 +51,12 @@ class Block(NamedTuple):
     """An array to be packed, and before how many values the one lies that each is told against."""
 
     name: str
-    values: NDArray[Any]
+    array: NDArray[Any]
     stride: int = 0
 
 
 def pack_live(
     scene: Scene,
-    views: Sequence[View],
     regions: pd.DataFrame,
     failed: pd.DataFrame,
     report: FilterReport,
@@ -69,8 +68,6 @@ def pack_live(
     ----------
     scene : Scene
         What there is to see.
-    views : sequence of View
-        The overview, and the closer look where there is one.
     regions : DataFrame
         The audit table.
     failed : DataFrame of bool
@@ -93,6 +90,8 @@ def pack_live(
     blocks = _columns(regions)
     formulas = _shorten(blocks, regions)
     outcomes, changed = _outcomes(regions, failed, report.config)
+    scene = scene._replace(seams=None)
+    views = views_of(scene, regions)
     layers = [layers_of(scene, view, failed.columns) for view in views]
     blocks += outcomes
     for k, layer in enumerate(layers):
@@ -104,7 +103,7 @@ def pack_live(
         "total": report.total,
         "transcripts": None if report.transcripts is None else report.transcripts.total,
         "tests": [test._asdict() for test in criteria.TESTS if test.reason in failed],
-        "reasons": [_reason(reason, report, layers[0]) for reason in failed],
+        "reasons": [_reason(str(reason), report, layers[0]) for reason in failed],
         "changed": changed,
         "kept": {"swatch": data_uri(encoded(layers[0].swatches[""])), "colour": KEPT},
         "other": OTHER,
@@ -115,10 +114,10 @@ def pack_live(
         },
         # sums of many floats depend on their order
         "area": {"mean": float(area.mean()), "deviation": float(area.std())},
-        "pixel_area": None if pixel_area is None else [str(p) for p in pixel_area.as_integer_ratio()],
-        "maps": [
-            _map(layer, view, scene) for layer, view in zip(layers, views, strict=True)
-        ],
+        "pixel_area": None
+        if pixel_area is None
+        else [str(p) for p in pixel_area.as_integer_ratio()],
+        "maps": [_map(layer, view, scene) for layer, view in zip(layers, views, strict=True)],
         "formulas": formulas,
         "arrays": [[name, _kind(v), v.size, stride] for name, v, stride in blocks],
     }
@@ -130,9 +129,8 @@ def _columns(regions: pd.DataFrame) -> list[Block]:
     box = regions[["min_row", "min_col", "max_row", "max_col"]].to_numpy()
     place = regions[["centroid_row", "centroid_col"]].to_numpy()
     tenths = np.rint(10 * place).astype(np.int32)
-    label = regions["source_label"].to_numpy()
     blocks = [
-        Block("source_label", label.astype(np.uint64 if label.dtype.kind == "u" else np.int64), 1),
+        Block("source_label", regions["source_label"].to_numpy(np.int64), 1),
         Block("area_convex", _narrow(regions["area_convex"].to_numpy())),
         Block("top", box[:, 0].astype(np.int32), 1),
         Block("left", box[:, 1].astype(np.int32)),
@@ -153,7 +151,7 @@ def _narrow(values: NDArray[Any]) -> NDArray[Any]:
 
 def _shorten(blocks: list[Block], regions: pd.DataFrame) -> list[tuple[str, str, tuple[str, ...]]]:
     """Take out the columns that follow from others to the bit; returns by which formula."""
-    known = {block.name: block.values for block in blocks}
+    known = {block.name: block.array for block in blocks}
     found = []
     for name, (formula, of, compute) in _FORMULAS.items():
         with np.errstate(all="ignore"):
@@ -274,7 +272,7 @@ def _pack(head: dict[str, Any], blocks: list[Block]) -> str:
 
 
 def _planes(block: Block) -> bytes:
-    values = block.values.astype(block.values.dtype.newbyteorder("<"))
+    values = block.array.astype(block.array.dtype.newbyteorder("<"))
     if block.stride:
-        values[block.stride :] -= block.values[: -block.stride]
+        values[block.stride :] -= block.array[: -block.stride]
     return values.view(np.uint8).reshape(-1, values.itemsize).T.tobytes()

@@ -238,5 +238,6 @@ def _number(value: float, metric: str) -> str:
 
 
 def data_uri(data: bytes) -> str:
+    """A picture as the page holds it."""
     kind = next((kind for start, kind in _KINDS.items() if data.startswith(start)), "svg+xml")
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

@@ -115,9 +115,9 @@ let live = null;
     const on = el("input", { type: "checkbox" });
     const unit = el("select", { ariaLabel: `${name}: unit or rule`, hidden: modes.length < 2 },
       ...modes.map((value) => el("option", { value, textContent: UNITS[value] ?? WORDS[value] ?? value })));
-    const ends = kind === "deviations" ? ["smallest", "largest"] : [""];
-    const boxes = ends.map((end) => el("input", { type: "number", step: "any", min: 0, ariaLabel: `${name} ${end}`.trim() }));
-    const sliders = ends.map((end) => el("input", { type: "range", ariaLabel: `${name} ${end}, slider`.replace(" ,", ",") }));
+    const ends = kind === "deviations" ? [" smallest", " largest"] : [""];
+    const boxes = ends.map(() => el("input", { type: "number", step: "any", min: 0 }));
+    const sliders = ends.map(() => el("input", { type: "range" }));
     const effect = el("span", { className: "effect" });
     const problem = el("p", { className: "problem", role: "alert", hidden: true });
     const box = el("div", { className: "threshold", role: "group", ariaLabel: name },
@@ -191,6 +191,9 @@ let live = null;
       sliders.forEach((slider, k) => {
         slider.hidden = boxes[k].hidden = k >= shown.length;
         if (slider.hidden) return;
+        const end = shown.length > 1 ? ends[k] : "";
+        boxes[k].ariaLabel = `${name}${end}`;
+        slider.ariaLabel = `${name}${end}, slider`;
         Object.assign(slider, { min: low, max: high, step });
         slider.value = shown[k];
         slider.ariaValueText = `${to === null ? "off, " : ""}${brief(shown[k])} ${UNITS[mode] ?? ""}`.trim();

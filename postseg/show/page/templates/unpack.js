@@ -1,6 +1,6 @@
 // The packed filter run as facts for decide.js and all that shows it; see postseg/show/page/live.py.
 const unpackRun = (() => {
-  const TYPES = { u1: Uint8Array, i4: Int32Array, f8: Float64Array, i8: BigInt64Array, u8: BigUint64Array };
+  const TYPES = { u1: Uint8Array, i4: Int32Array, f8: Float64Array, i8: BigInt64Array };
   const FORMULAS = {
     ratio: (a, b) => a / b,
     filled: (area, height, width) => area / (height * width),
