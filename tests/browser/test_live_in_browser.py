@@ -6,6 +6,7 @@ import json
 import tomllib
 
 import numpy as np
+import pandas as pd
 import pytest
 from counted import counted
 from page_samples import WithNastyReason, cells, live_page_of
@@ -242,7 +243,7 @@ def test_a_slider_is_moved_by_keys_and_all_follows_and_comes_back(page, live, ag
     difference = report.passed - post.filter_report.passed
     assert f"{-difference:,} against the run" in page.find(".count").text
     notes = page.find_elements("css selector", ".stale")
-    assert len(notes) >= 4
+    assert len(notes) == 4
     assert all(note.is_displayed() for note in notes)
     page.wait("return location.hash.startsWith('#choice&')")
     assert page.execute_script("return location.hash") == f"#choice&max_eccentricity={value}"
@@ -345,6 +346,39 @@ def test_what_a_link_must_not_say_is_told_and_not_taken(browser, live):
         "border is one of",
     ):
         assert part in said
+
+
+def test_the_table_of_rejected_regions_follows(page, again):
+    Select(page.find("#filter")).select_by_index(1)
+    page.find("th[data-key=area] button").click()
+    slider = control(page, "max eccentricity, slider")
+    for _ in range(4):
+        slider.send_keys(Keys.PAGE_DOWN)
+    page.wait("return document.querySelector('#filter').options[0].text.startsWith('All (19')")
+    again.refilter(config_shown(page))
+    rejected = again.regions.query("label == 0")
+    assert page.find("#n-rejected").text == f"{len(rejected)}"
+    chosen = rejected[rejected["reason"] == "high_convexity_deficit"]
+    chosen = chosen.sort_values("area", kind="stable")
+    assert page.find("#shown").text == f"1 to {len(chosen)} of {len(chosen)} regions"
+    rows = page.execute_script(
+        "return [...document.querySelectorAll('#rows tr')].map(r => [...r.cells].map(c => c.textContent))"
+    )
+    heads = page.execute_script(
+        "return [...document.querySelectorAll('[data-key]')].map(e => e.dataset.key)"
+    )
+    table = pd.DataFrame(rows, columns=heads).set_index("region", drop=False)
+    assert table.index.astype(int).tolist() == chosen.index.tolist()
+    assert table["source_label"].astype(int).tolist() == chosen["source_label"].tolist()
+    assert table["transcript_counts"].map(plain).tolist() == chosen["transcript_counts"].tolist()
+    margin = chosen["margin_high_convexity_deficit"]
+    np.testing.assert_allclose(table["margin"].map(plain), margin, rtol=5e-4)
+    np.testing.assert_allclose(table["perimeter"].map(plain), chosen["perimeter"], rtol=5e-4)
+    np.testing.assert_allclose(table["centroid_row"].map(plain), chosen["centroid_row"], atol=0.051)
+
+
+def plain(text):
+    return float(text.replace(",", "").replace("−", "-"))
 
 
 # ---- cells

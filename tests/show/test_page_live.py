@@ -167,6 +167,6 @@ def test_the_page_holds_it_and_shows_the_run_without_a_script(post):
     tree = read(live_page_of(post))
     assert unpack(tree.find(".//script[@id='run']").text)[0]["total"] == 60
     assert "hidden" in tree.find(".//div[@id='live']").attrib
-    assert len(tree.findall(".//p[@class='warning stale']")) == 5
+    assert len(tree.findall(".//p[@class='warning stale']")) == 3
     assert all("hidden" in note.attrib for note in tree.findall(".//p[@class='warning stale']"))
     assert "hidden" not in tree.find(".//section[@id='distributions']").attrib

@@ -191,7 +191,7 @@ def render(
     reasons = sorted(found, key=lambda reason: (human(reason), reason))
     audit = audit_columns(rejected, reasons)
     style = _template("report.css")
-    scripts = ("clipboard.js", *(_LIVE_SCRIPTS if live else ()), "report.js")
+    scripts = ("shared.js", *(_LIVE_SCRIPTS if live else ()), "report.js")
     script = "".join(map(_template, scripts))
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True

@@ -1,6 +1,4 @@
-// Thresholds to be moved: controls, and all that follows them. `live` is null until they are there.
-let live = null;
-
+// Thresholds to be moved: controls, and all that follows them.
 (() => {
   const source = document.getElementById("run");
   if (!source) return;
@@ -521,6 +519,37 @@ let live = null;
       if (!region) number.value = "";
     }
 
+    // as data.py has them: whole numbers, or four digits, but none cut before the point
+    const short = (value) =>
+      value !== value ? null : Math.abs(value) >= 1000 ? Math.round(value) : Number(value.toPrecision(4));
+
+    function fillTable() {
+      const { first, kept, counts, bounds } = live.result;
+      const { columns } = facts;
+      const some = Array.from(first.keys()).filter((i) => first[i] !== kept);
+      // sorted, as the options of a list are
+      const codes = [...counts.keys()].filter((code) => code < kept && counts[code]);
+      codes.sort((a, b) => (facts.reasons[a].title < facts.reasons[b].title ? -1 : 1));
+      const margin = (i) => {
+        const tests = facts.tests.filter((test) => test.reason === facts.reasons[first[i]].name && bounds.get(test) !== null);
+        const margins = tests.map((test) => (columns[test.metric][i] - bounds.get(test)) * (test.bound === "min" ? 1 : -1));
+        return margins.length ? short(Math.min(...margins)) : null;
+      };
+      const places = { centroid_row: columns.row_tenths, centroid_col: columns.col_tenths };
+      const column = (key) =>
+        key === "region" ? some.map((i) => i + 1)
+        : key === "reason" ? some.map((i) => codes.indexOf(first[i]))
+        : key === "margin" ? some.map(margin)
+        : key in places ? some.map((i) => places[key][i] / 10)
+        : columns[key] instanceof Float64Array ? some.map((i) => short(columns[key][i]))
+        : some.map((i) => columns[key][i]);
+      rejectedTable?.fill({
+        reasons: codes.map((code) => facts.reasons[code].name),
+        names: codes.map((code) => facts.reasons[code].title),
+        columns: Object.fromEntries(rejectedTable.keys.map((key) => [key, column(key)])),
+      });
+    }
+
     // ---- moving
 
     let saying = 0;
@@ -537,7 +566,8 @@ let live = null;
       showConfig();
       clearTimeout(saying);
       saying = setTimeout(() => {
-        if (!state.moved) return;
+        if (state.moved === null) return;
+        fillTable();
         spoken.textContent = text; // not while it moves
         try {
           history.replaceState(null, "", changed(state).length ? link(state) : location.pathname + location.search);
@@ -564,11 +594,12 @@ let live = null;
     function takeLink() {
       if (!location.hash.startsWith(LINK)) return;
       const { settings, problems } = read(facts, location.hash);
+      state.moved = "";
       take(settings, problems);
     }
 
     back.onclick = () => {
-      state.moved = "";
+      state.moved = ""; // none, but some were
       take(facts.run);
     };
     share.onclick = async () => {
@@ -590,7 +621,7 @@ let live = null;
 
     refresh();
     Object.assign(live, {
-      ready: performance.now(), facts, state, take, choose, refresh, link: () => link(state), pictures,
+      ready: performance.now(), facts, state, take, choose, refresh, fillTable, link: () => link(state), pictures,
       refreshControl: () => showControls(live.result),
     });
     takeLink();

@@ -41,7 +41,8 @@
     return new Response(stream).json();
   }
 
-  function table({ reasons, names, columns }) {
+  function table(data) {
+    let { reasons, names, columns } = data;
     const keys = Object.keys(columns);
     const heads = new Map([...document.querySelectorAll("[data-key]")].map((th) => [th.dataset.key, th]));
     // labels above 2^53 come as text
@@ -49,6 +50,8 @@
     let sorted = columns.region.map((_, i) => i);
     let shown = sorted;
     let page = 0;
+    let order = ["region", false];
+    const ofRun = reasons; // which the links of the galleries name by number
 
     function text(key, value) {
       if (value === null) return "–";
@@ -80,7 +83,7 @@
       });
       $("rows").replaceChildren(...rows);
       const range = `${whole.format(first + 1)} to ${whole.format(first + rows.length)}`;
-      $("shown").textContent = `${range} of ${whole.format(shown.length)} regions`;
+      $("shown").textContent = rows.length ? `${range} of ${whole.format(shown.length)} regions` : "No regions";
       $("page").value = page + 1;
       $("page").max = pages;
       $("pages").textContent = whole.format(pages);
@@ -96,6 +99,7 @@
     }
 
     function sort(key, down) {
+      order = [key, down];
       const values = columns[key];
       const sign = down ? -1 : 1;
       // undefined values last either way, ties in the order of the regions
@@ -123,6 +127,23 @@
       return [keys, ...shown.map((i) => keys.map((key) => cell(key, i)))].map((row) => row.join() + "\r\n");
     }
 
+    // others, in the same order and of the same reason where there are any
+    function fill(others) {
+      const chosen = $("filter").value === "" ? "" : reasons[$("filter").value];
+      ({ reasons, names, columns } = others);
+      sorted = columns.region.map((_, i) => i);
+      const counts = names.map(() => 0);
+      for (const code of columns.reason) counts[code]++;
+      const option = (text, value) => Object.assign(document.createElement("option"), { textContent: text, value });
+      const all = whole.format(sorted.length);
+      $("filter").replaceChildren(
+        option(`All (${all})`, ""),
+        ...names.map((name, code) => option(`${name} (${whole.format(counts[code])})`, code)));
+      $("filter").value = reasons.includes(chosen) ? reasons.indexOf(chosen) : "";
+      $("n-rejected").textContent = all;
+      sort(...order);
+    }
+
     for (const [key, head] of heads) {
       head.querySelector("button").onclick = () =>
         sort(key, head.getAttribute("aria-sort") === "ascending");
@@ -140,12 +161,15 @@
     };
     for (const link of document.querySelectorAll("[data-reason]")) {
       link.addEventListener("click", () => {
-        $("filter").value = link.dataset.reason;
+        const reason = reasons.indexOf(ofRun[link.dataset.reason]);
+        $("filter").value = reason < 0 ? "" : reason;
         choose();
       });
     }
     sort("region", false);
     $("audit").hidden = false;
+    rejectedTable = { keys, fill };
+    if (live?.state.moved === "") live.fillTable(); // a link was sooner
   }
 
   unpack($("data").textContent).then(table).catch((error) => {

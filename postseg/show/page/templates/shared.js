@@ -1,4 +1,8 @@
 "use strict";
+// What the parts of the page share: each is null until it is there.
+let live = null; // thresholds to be moved
+let rejectedTable = null; // the table of rejected regions
+
 // Copies a text, in pages opened from a file too. `shown` is an element that holds the text, to be
 // selected where all else fails.
 async function copyText(text, shown) {
