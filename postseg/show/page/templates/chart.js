@@ -68,13 +68,17 @@ const makeChart = (() => {
       for (let i = 0; i < first.length; i++) counts[bin[i] * kinds + first[i]]++;
     }
 
+    // asked for once a size of the window, since it lays the page out
+    let width = 0, ratio = 1;
+    function measure() {
+      ratio = devicePixelRatio || 1;
+      width = canvas.clientWidth || 300;
+      canvas.width = Math.round(width * ratio);
+      canvas.height = HEIGHT * ratio;
+    }
+
     function draw(bounds) {
-      const ratio = devicePixelRatio || 1;
-      const width = canvas.clientWidth || 300;
-      if (canvas.width !== Math.round(width * ratio)) {
-        canvas.width = Math.round(width * ratio);
-        canvas.height = HEIGHT * ratio;
-      }
+      if (!width) measure();
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       context.clearRect(0, 0, width, HEIGHT);
       const style = getComputedStyle(canvas);
@@ -116,6 +120,6 @@ const makeChart = (() => {
       }
     }
 
-    return { canvas, axis, count, draw, low, high };
+    return { canvas, axis, count, draw, measure, low, high };
   };
 })();

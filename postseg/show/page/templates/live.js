@@ -15,6 +15,11 @@
   const brief = (value) => value.toLocaleString("en-US", { maximumSignificantDigits: 6 }).replace("-", "−");
   const percent = (part, of) => `${of ? ((100 * part) / of).toFixed(1) : "0.0"}%`;
 
+  // what stays as it is need not be laid out again
+  function set(node, text) {
+    if (node.textContent !== text) node.textContent = text;
+  }
+
   function el(tag, properties = {}, ...children) {
     const made = document.createElement(tag);
     for (const [name, value] of Object.entries(properties)) {
@@ -198,9 +203,9 @@
         if (document.activeElement !== boxes[k]) boxes[k].value = Number(shown[k].toPrecision(12));
       });
       const came = mode in MODES && mode !== "px" && mode !== "value" && mode !== "bounds";
-      effect.textContent =
+      set(effect,
         to === null ? "Off."
-        : `${came || words.includes(mode) ? `${bounds.map(brief).join(" to ")} px. ` : ""}First reason of ${whole(first)}.`;
+        : `${came || words.includes(mode) ? `${bounds.map(brief).join(" to ")} px. ` : ""}First reason of ${whole(first)}.`);
       if (problem.hidden === false && document.activeElement?.closest(".threshold") !== box) problem.hidden = true;
     }
     return { box, show };
@@ -317,29 +322,45 @@
       return `${name} ${parts.join(", ")}${unit ? " px" : ""}${how}`;
     }
 
-    function showReasons({ counts, sums, bounds, kept }) {
-      const row = (title, rule, swatch, n, sum) => {
-        const bar = (part, extra) => (n ? [el("span", { className: `bar${extra}` }, Object.assign(el("i"), { style: `width:${part}` }))] : []);
-        const part = percent(n, facts.n);
-        const cells = [el("td", { className: "number", textContent: whole(n) }), el("td", { className: "number" }, part, ...bar(part, ""))];
-        if (sums) {
-          const of = percent(sum, facts.nTranscripts);
-          cells.push(el("td", { className: "number" }, of, ...bar(of, " counted")));
-        }
-        return el("tr", { className: n ? "" : "none" },
-          el("th", { scope: "row" },
-            el("img", { className: "swatch", src: swatch, width: 34, height: 14, alt: "" }),
-            el("span", {}, title, ...(rule ? [el("small", { textContent: rule })] : []))),
-          ...cells);
+    // rows of the table of reasons, made once: new pictures and tables take long to lay out
+    function makeRow(title, swatch) {
+      const bar = (extra) => el("span", { className: `bar${extra}` }, el("i"));
+      const rule = el("small"), n = el("td", { className: "number" });
+      const shares = ["", ...(facts.transcripts ? [" counted"] : [])].map((extra) => ({ text: new Text(), bar: bar(extra) }));
+      const row = el("tr", {},
+        el("th", { scope: "row" },
+          el("img", { className: "swatch", src: swatch, width: 34, height: 14, alt: "" }),
+          el("span", {}, title, rule)),
+        n, ...shares.map((share) => el("td", { className: "number" }, share.text, share.bar)));
+      const show = (text, count, parts) => {
+        row.className = count ? "" : "none";
+        set(rule, text);
+        rule.hidden = !text;
+        set(n, whole(count));
+        shares.forEach((share, k) => {
+          set(share.text, parts[k]);
+          share.bar.hidden = !count;
+          share.bar.firstChild.style.width = parts[k];
+        });
       };
+      return { row, show };
+    }
+    const keptRow = makeRow("Kept", facts.kept.swatch);
+    const reasonRows = facts.reasons.map((reason) => makeRow(reason.title, reason.swatch));
+    $("outcomes").replaceChildren(...[keptRow, ...reasonRows].map(({ row }) => row));
+
+    function showReasons({ counts, sums, bounds, kept }) {
+      const parts = (code) => [percent(counts[code], facts.n), ...(sums ? [percent(sums[code], facts.nTranscripts)] : [])];
       const spared = state.settings.border === "keep" ? "or cut by the border, whatever its shape and size" : "";
-      const rows = [row("Kept", spared, facts.kept.swatch, counts[kept], sums?.[kept])];
-      facts.reasons.forEach((reason, code) => {
-        const rule = ruleOf(reason, bounds);
-        if (counts[code] || rule) rows.push(row(reason.title, rule, reason.swatch, counts[code], sums?.[code]));
+      keptRow.show(spared, counts[kept], parts(kept));
+      reasonRows.forEach(({ row, show }, code) => {
+        const rule = ruleOf(facts.reasons[code], bounds);
+        show(rule, counts[code], parts(code));
+        row.hidden = !counts[code] && !rule;
       });
-      $("outcomes").replaceChildren(...rows);
       const off = Object.keys(facts.fields).filter((field) => state.settings[field] === null);
+      if ($("off").dataset.fields === off.join()) return;
+      $("off").dataset.fields = off.join();
       $("off").replaceChildren(...(off.length ? ["Off: ", ...off.flatMap((field, k) => [k ? ", " : "", el("code", { textContent: field })]), "."] : []));
     }
 
@@ -367,10 +388,10 @@
     }
 
     function showConfig() {
-      $("toml").textContent = Object.keys(facts.fields).map((field) => `${line(facts, field, state.settings[field])}\n`).join("");
+      set($("toml"), Object.keys(facts.fields).map((field) => `${line(facts, field, state.settings[field])}\n`).join(""));
       const problems = decide.contradictions(state.settings, facts).map((text) => `${text}: no cell could pass both, and FilterConfig refuses it`);
       const texts = [...state.problems.map((text) => `This link was not understood: ${text}`), ...problems];
-      warning.textContent = texts.map((text) => `${text}.`).join(" ");
+      set(warning, texts.map((text) => `${text}.`).join(" "));
       warning.hidden = !texts.length;
       const same = !changed(state).length;
       back.setAttribute("aria-disabled", same);
@@ -402,23 +423,22 @@
     // those that a threshold decides about, the nearest to it first
     function nextToFlip(field, result) {
       const tests = facts.tests.filter((test) => test.threshold === field && result.bounds.get(test) !== null);
-      const codes = new Set(tests.map((test) => facts.reasons.findIndex(({ name }) => name === test.reason)));
-      const spared = state.settings.border === "keep" ? facts.cut : null;
       const sides = { kept: [], gone: [] };
       if (!tests.length) return sides;
+      const [{ metric, reason }] = tests; // one threshold bounds one metric, for one reason
+      const code = facts.reasons.findIndex(({ name }) => name === reason);
+      const bound = (end) => result.bounds.get(tests.find((test) => test.bound === end));
+      const low = bound("min") ?? -Infinity, high = bound("max") ?? Infinity;
+      const values = facts.columns[metric];
+      const spared = state.settings.border === "keep" ? facts.cut : null;
+      const { first, failures, kept } = result;
       for (let i = 0; i < facts.n; i++) {
-        const isKept = result.first[i] === result.kept;
+        const isKept = first[i] === kept;
         // others reject it anyway, or the border policy keeps it
-        if (isKept ? spared?.[i] : result.failures[i] > 1 || !codes.has(result.first[i])) continue;
-        let margin = Infinity;
-        for (const test of tests) {
-          const value = facts.columns[test.metric][i], bound = result.bounds.get(test);
-          margin = Math.min(margin, test.bound === "min" ? value - bound : bound - value);
-        }
-        if (margin !== margin) continue;
+        if (isKept ? spared !== null && spared[i] : failures[i] > 1 || first[i] !== code) continue;
+        const key = Math.abs(Math.min(values[i] - low, high - values[i]));
         const side = isKept ? sides.kept : sides.gone;
-        const key = Math.abs(margin);
-        if (side.length === FLIP && key >= side[FLIP - 1][0]) continue;
+        if (key !== key || (side.length === FLIP && key >= side[FLIP - 1][0])) continue;
         let at = side.length;
         while (at && side[at - 1][0] > key) at--;
         side.splice(at, 0, [key, i]);
@@ -616,7 +636,10 @@
     };
     for (const picture of pictures) picture.canvas.onclick = (event) => choose(picture.pick(event));
     addEventListener("hashchange", takeLink);
-    addEventListener("resize", () => showCharts(live.result));
+    addEventListener("resize", () => {
+      for (const chart of charts.values()) chart.measure();
+      showCharts(live.result);
+    });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => showCharts(live.result));
 
     refresh();
