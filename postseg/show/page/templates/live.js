@@ -5,7 +5,7 @@
   const $ = (id) => document.getElementById(id);
   const LINK = "#choice&";
   const FLIP = 6; // cells next to flip, on each side
-  const SHARP = 10; // pixels of the picture across a cell, from which it can be cut out
+  const SHARP = 7; // pixels of the picture across a cell, from which it can be cut out
   const UNITS = { px: "px", "%": "%", um2: "µm²" };
   const WORDS = { median: "median", median_div2: "half the median", deviations: "standard deviations", bounds: "two bounds" };
 
@@ -295,7 +295,7 @@
       const against = changed(state).length ? `, ${sign}${whole(Math.abs(difference))} against the run` : "";
       let text = `${whole(passed)} of ${whole(facts.n)} kept (${percent(passed, facts.n)})${against}`;
       if (sums) text += `, ${percent(sums[kept], facts.nTranscripts)} of the transcripts in cells`;
-      count.textContent = text;
+      set(count, text);
       $("passed").textContent = whole(passed);
       $("passed-share").textContent = $("passed-bar").style.width = percent(passed, facts.n);
       if (sums) {
@@ -393,6 +393,10 @@
       const texts = [...state.problems.map((text) => `This link was not understood: ${text}`), ...problems];
       set(warning, texts.map((text) => `${text}.`).join(" "));
       warning.hidden = !texts.length;
+      const { min_area: smallest } = state.settings;
+      $("came-to").hidden = smallest !== facts.run.min_area;
+      const needsSize = Object.values(state.settings).some((setting) => String(setting).endsWith("um2"));
+      set($("needs-size"), needsSize ? " --pixel-size …" : "");
       const same = !changed(state).length;
       back.setAttribute("aria-disabled", same);
       for (const note of document.querySelectorAll(".stale")) note.hidden = same;
