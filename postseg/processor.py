@@ -602,9 +602,9 @@ class PostSegmentation:
             n_cells x 0, or by genes once `process_points` counted them. ``obs`` has the survivors'
             rows of `regions`, ``obs["label"]`` is the instance id, ``obsm["spatial"]`` the
             centroids as (x, y) in the coordinate system ``"global"``, ``obsm["spatial_um"]`` in
-            ``"microns"`` where the pixel size is known. ``uns["postseg"]`` keeps the audit of the
-            rejected regions, see
-            `postseg.elements.audit`, unless a subclass filters in its own way.
+            ``"microns"`` where the pixel size is known. ``uns["postseg"]`` tells where
+            the cells lie and what their outlines are, and keeps the audit of the rejected regions,
+            unless a subclass filters in its own way: see `postseg.elements.audit`.
 
         Raises
         ------
@@ -626,15 +626,12 @@ class PostSegmentation:
                 )
             placement = self._placement()
             name = self.label_name if annotates == "labels" else self.shape_name
-            made_by, uns = self._held.made_by, {}
+            about = audit.describe(self.factor_rescale, placement, self.outline)
+            made_by = self._held.made_by
             if made_by is not None:
-                uns[audit.KEY] = audit.pack(
-                    made_by._replace(regions=self._audit()),
-                    self.label_name,
-                    self.factor_rescale,
-                    placement,
-                    self._restorable(made_by.report),
-                    self.outline,
+                config = self._restorable(made_by.report)
+                about |= audit.pack(
+                    made_by._replace(regions=self._audit()), self.label_name, config
                 )
             obsm, X, var = centroids(cells, placement), None, None
             counted = self._held.counted
@@ -645,7 +642,8 @@ class PostSegmentation:
                 X, obs, var = counted.cells(of_region, cells[INSTANCE_KEY].to_numpy())
                 cells = cells.assign(**obs)
                 packed = pack(counted, self._ledger(counted), self._points_name)
-                uns.setdefault(audit.KEY, {})["transcripts"] = packed
+                about["transcripts"] = packed
+            uns = {audit.KEY: about}
             table = build.table_element(cells, obsm, name, INSTANCE_KEY, uns, X, var)
             self._hold(table=table)
             return table

@@ -1,6 +1,7 @@
 """Fewer cases of tests that take long, chosen by rule."""
 
 import os
+from itertools import product
 
 ALL = "POSTSEG_EXAMPLES" in os.environ
 
@@ -17,6 +18,18 @@ def some(cases, n):
     if n == 1:
         return cases[:1]
     return [cases[i * (len(cases) - 1) // (n - 1)] for i in range(n)]
+
+
+def pairs(one, other):
+    """Each case with one of the others, in turn, so that all are met; in the full suite all pairs.
+
+    For two parameters of a test of which the code knows one at a time.
+    """
+    one, other = list(one), list(other)
+    if ALL or not one:
+        return [*product(one, other)]
+    n = max(len(one), len(other))
+    return [(one[i % len(one)], other[i % len(other)]) for i in range(n)]
 
 
 def share(count):

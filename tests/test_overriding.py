@@ -217,7 +217,7 @@ def test_the_table_describes_masks_that_a_filter_changed_without_changing_areas(
         obs["label"], obs["centroid_row"], obs["centroid_col"], strict=True
     ):
         assert (row, column) == tuple(np.argwhere(masks == label).mean(axis=0))
-    assert "postseg" not in post.table.uns
+    assert "rejected" not in post.table.uns["postseg"]
 
 
 def test_a_run_that_bypasses_the_built_in_filter_is_not_shown_as_the_one_before():

@@ -86,6 +86,21 @@ def test_slides(folder, capsys):
     assert not names_in(folder)
 
 
+def test_outlines(folder, capsys):
+    namespace = run_examples(".github/docs/outlines.md")  # which asserts what it promises
+    polygons, post = namespace["polygons"], namespace["post"]
+    simplified = namespace["shapes_model"].geometry
+    assert len(polygons) == 344
+    pixels = post.shapes_model.geometry
+    np.testing.assert_array_equal(pixels.area, 16 * post.regions.query("label > 0")["area"])
+    off = simplified.area / pixels.area - 1
+    assert abs(off.mean()) < 1e-3
+    assert 0.02 < abs(off).max() < 0.025  # "2 % at worst"
+    assert namespace["parts"].sum() == len(simplified)
+    assert capsys.readouterr().out.startswith("outline is 'simplified', but Smooth overrides")
+    assert not names_in(folder)
+
+
 def test_placement(folder, capsys):
     namespace = run_examples(".github/docs/placement.md")
     sdata = namespace["sdata"]
@@ -172,7 +187,7 @@ def test_all_examples_are_run_here():
     with_examples = [name for name in DOCUMENTS if "```python" in (ROOT / name).read_text("utf-8")]
     assert with_examples == [
         f".github/docs/{name}.md"
-        for name in ("extending", "placement", "slides", "tiles", "transcripts")
+        for name in ("extending", "outlines", "placement", "slides", "tiles", "transcripts")
     ]
 
 

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import reference
+from geometry import agreement, exact
 from numpy.testing import assert_allclose, assert_array_equal
+from sampling import ALL, pairs
 from scipy.ndimage import distance_transform_edt
 from skimage.color import rgb2hed
 from skimage.data import immunohistochemistry
@@ -51,8 +53,15 @@ def masks(request):
 
 @pytest.fixture(scope="module")
 def tissue(masks):
-    """A label image and its metrics by the oracle, which takes its time: once an image."""
-    return Measured(masks, reference.metrics(masks))
+    """A label image and its metrics by the oracle, which takes its time: once an image.
+
+    So does the oracle of the regions, of which all the others make use.
+    """
+    regions = reference.regions
+    found = regions(masks)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reference, "regions", lambda of: found if of is masks else regions(of))
+        yield Measured(masks, reference.metrics(masks))
 
 
 def same_rings(polygons, rings):
@@ -101,8 +110,7 @@ def test_each_shipped_config_filters_like_the_oracle(tissue, name):
     assert post.filter_report.to_dict()["rejected"] == rejected
 
 
-@pytest.mark.parametrize("size", [0.2125, 0.5, 1.0])
-@pytest.mark.parametrize("factor", [1, 4])
+@pytest.mark.parametrize(("size", "factor"), pairs([0.2125, 0.5, 1.0], [1, 4]))
 def test_thresholds_in_um2_filter_like_the_oracle_in_pixels(tissue, factor, size):
     low, high = np.percentile(tissue.expected["area"], (20, 80), method="lower").tolist()
     pixels = {"min_absolute_area": low, "min_area": None, "max_area": high}
@@ -117,6 +125,21 @@ def test_every_label_has_the_outline_of_the_oracle(tissue):
     polygons = masks_to_polygons(tissue.masks, 4)
     assert all(polygon.is_valid for polygon in polygons)
     assert same_rings(polygons, reference.outlines(tissue.masks, 4).values())
+
+
+def test_pixel_outlines_equal_rasterios_and_the_oracle(masks):
+    """The oracle, which takes its time, where all examples are asked for."""
+    polygons = masks_to_polygons(masks, outline="pixels")
+    agreement.assert_pixels(masks, polygons, by_oracle=ALL)
+
+
+def test_simplified_outlines_lose_nothing_and_equal_the_oracle(masks):
+    """The oracle, which takes its time, is asked about a few labels, or many."""
+    labels, image = exact.numbered(masks)
+    small = [
+        label for label, n in zip(labels, np.bincount(image.ravel())[1:], strict=True) if n < 10_000
+    ]
+    agreement.assert_outlined(masks, "simplified", small[:: len(small) // (200 if ALL else 9)])
 
 
 def test_shapes_and_labels_of_the_survivors_equal_the_oracle(tissue):
@@ -154,7 +177,7 @@ def whole_cells(post, place, shape):
     return found["reason"]
 
 
-def cut_in_tiles(masks, n=4):
+def cut_in_tiles(masks, n=4 if ALL else 2):
     rows, columns = (np.linspace(0, length, n + 1).astype(int) for length in masks.shape)
     for top, bottom in pairwise(rows):
         for left, right in pairwise(columns):

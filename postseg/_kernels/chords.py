@@ -104,7 +104,7 @@ def _open(begin, n_stretches, n, vertices, arc, off, out):
     _enter_node(arc, 0, vertices, start)
     last = _enter_stretches(arc, 1, start, step, n_stretches, n, vertices)
     _enter_node(arc, last, vertices, finish)
-    return _add_chords(arc, off, last, ahead, out)
+    return _add_chords(arc, off, last, ahead, False, out)
 
 
 @compiled
@@ -122,7 +122,7 @@ def _closed(n, vertices, arc, off, out):
     last = _enter_stretches(arc, 0, start, 1 if ahead else n - 1, n, n, vertices)
     arc[_X, last], arc[_Y, last] = arc[_X, 0], arc[_Y, 0]
     arc[_GX, last], arc[_GY, last] = arc[_GX, 0], arc[_GY, 0]
-    return _add_chords(arc, off, last, ahead, out)
+    return _add_chords(arc, off, last, ahead, True, out)
 
 
 @compiled
@@ -194,31 +194,44 @@ def _enter_stretches(arc, at, start, step, n_stretches, n, vertices):
 
 
 @compiled
-def _add_chords(arc, off, last, ahead, out):
-    """Write the ends of the chords from candidate 0 to `last`, but for the one at the arc's end."""
+def _add_chords(arc, off, last, ahead, is_ring, out):
+    """Write the ends of the chords from candidate 0 to `last`, but for the one at the arc's end.
+
+    They move along their gates so that the area is kept, one after the other, and at the end that
+    at which a ring without nodes begins.
+    """
     _find_chords(arc, off, last)
     n = arc[_CHORDS, last]
     ends = arc[_LIST]
     at = last
     for k in range(n, -1, -1):
         ends[k] = at
+        out[k, 0], out[k, 1] = _HALF * arc[_X, at], _HALF * arc[_Y, at]
         at = arc[_BEFORE, at]
-    x0, y0 = _HALF * arc[_X, 0], _HALF * arc[_Y, 0]
-    area = 0
-    x, y = x0, y0
-    for k in range(n + 1):
-        if k > 0:
-            shift = 0
-            if k < n:
-                shift = _shift(arc, x, y, ends[k - 1], ends[k], ends[k + 1], area, x0, y0)
-            to_x = _HALF * arc[_X, ends[k]] + shift * arc[_GX, ends[k]]
-            to_y = _HALF * arc[_Y, ends[k]] + shift * arc[_GY, ends[k]]
-            area += (x - x0) * (to_y - y0) - (y - y0) * (to_x - x0)
-            x, y = to_x, to_y
-        place = k if ahead else n - k
-        if place < n:
-            out[place, 0], out[place, 1] = x, y
+    # twice the area up to an end, with the first one, where it was
+    x0, y0 = out[0, 0], out[0, 1]
+    area = 0.0
+    for k in range(1, n):
+        wanted = arc[_AREA, ends[k + 1]] - area
+        wanted -= _turn(out[k - 1, 0] - x0, out[k - 1, 1] - y0, out[k, 0] - x0, out[k, 1] - y0)
+        wanted -= _turn(out[k, 0] - x0, out[k, 1] - y0, out[k + 1, 0] - x0, out[k + 1, 1] - y0)
+        _move(arc, out, ends, k - 1, k, k + 1, wanted)
+        area += _turn(out[k - 1, 0] - x0, out[k - 1, 1] - y0, out[k, 0] - x0, out[k, 1] - y0)
+    if is_ring:
+        ends[n] = last  # for the gates before it, as the end of the last chord
+        _move(arc, out, ends, n - 1, n, 1, arc[_AREA, last] - area)
+        out[0] = out[n]
+    if not ahead:
+        for k in range((n + 1) // 2):
+            for i in range(2):
+                out[k, i], out[n - k, i] = out[n - k, i], out[k, i]
     return n
+
+
+@compiled
+def _turn(x, y, to_x, to_y):
+    """Twice the area of the triangle between (0, 0) and two points, with its sign."""
+    return x * to_y - y * to_x
 
 
 @compiled
@@ -290,44 +303,42 @@ def _squares(arc, i, j):
 
 
 @compiled
-def _shift(arc, x, y, before, at, after, area, x0, y0):
-    """By how many eighths along its gate the end `at` of two chords moves to keep the area.
+def _move(arc, out, ends, before, k, after, wanted):
+    """Move the end k of two chords, from the end `before` and to `after`, along its gate.
 
-    The chords come from (x, y), an end on the gate of `before` that has moved, and lead to the
-    candidate `after`. With `area`, up to (x, y), the arc is to have up to there the area that it
-    has along edges; what is left is made up for by the next end.
+    By whole eighths, so that twice the area gains what is `wanted`, as nearly as can be with both
+    chords passing their gates; what is left over is wanted of the next end.
     """
-    gx, gy = arc[_GX, at], arc[_GY, at]
-    own_x, own_y = _HALF * arc[_X, at], _HALF * arc[_Y, at]
-    to_x, to_y = _HALF * arc[_X, after], _HALF * arc[_Y, after]
-    gain = gx * (to_y - y) - gy * (to_x - x)
-    missing = arc[_AREA, after] - area
-    missing -= (x - x0) * (own_y - y0) - (y - y0) * (own_x - x0)
-    missing -= (own_x - x0) * (to_y - y0) - (own_y - y0) * (to_x - x0)
+    gx, gy = arc[_GX, ends[k]], arc[_GY, ends[k]]
+    gain = _turn(gx, gy, out[after, 0] - out[before, 0], out[after, 1] - out[before, 1])
     if gain == 0:
-        return 0
-    wanted = missing / gain
-    shift = int(np.floor(abs(wanted) + 0.5))
-    shift = min(shift, _MOST)
-    sign = 1 if wanted > 0 else -1
-    while shift > 0:
-        moved_x, moved_y = own_x + sign * shift * gx, own_y + sign * shift * gy
-        if _passes(arc, x, y, moved_x, moved_y, before, at) and _passes(
-            arc, moved_x, moved_y, to_x, to_y, at, after
+        return
+    eighths = min(int(np.floor(abs(wanted / gain) + 0.5)), _MOST)
+    sign = 1 if wanted * gain > 0 else -1
+    x, y = out[k, 0], out[k, 1]
+    # of a ring's first end, which is its last: the gates after it are those after candidate 0
+    own = ends[k] if after > k else 0
+    while eighths > 0:
+        out[k, 0], out[k, 1] = x + sign * eighths * gx, y + sign * eighths * gy
+        if _passes(arc, out, before, k, ends[before], ends[k]) and _passes(
+            arc, out, k, after, own, ends[after]
         ):
-            return sign * shift
-        shift -= 1
-    return 0
+            return
+        eighths -= 1
+    out[k, 0], out[k, 1] = x, y
 
 
 @compiled
-def _passes(arc, x, y, to_x, to_y, before, after):
-    """Whether the chord from (x, y) to (to_x, to_y) passes the gates between two candidates."""
-    u, v = to_x - x, to_y - y
+def _passes(arc, out, k, to, before, after):
+    """Whether the chord between two ends passes the gates between two candidates."""
+    u, v = out[to, 0] - out[k, 0], out[to, 1] - out[k, 1]
     for c in range(before + 1, after):
-        gate_x, gate_y = _FINE * (_HALF * arc[_X, c] - x), _FINE * (_HALF * arc[_Y, c] - y)
+        gate_x, gate_y = (
+            _FINE * (_HALF * arc[_X, c] - out[k, 0]),
+            _FINE * (_HALF * arc[_Y, c] - out[k, 1]),
+        )
         # the chord goes ahead through the gate, and has an end of it on either side
-        ahead = _USED_FINE * (u * arc[_GY, c] - v * arc[_GX, c])
-        if ahead <= 0 or abs(u * gate_y - v * gate_x) > ahead:
+        ahead = _USED_FINE * _turn(u, v, arc[_GX, c], arc[_GY, c])
+        if ahead <= 0 or abs(_turn(u, v, gate_x, gate_y)) > ahead:
             return False
     return True

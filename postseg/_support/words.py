@@ -45,6 +45,11 @@ def in_percent(share: float) -> str:
     return f"{100 * share:.1f}%"
 
 
+def floored(part: int, whole: int) -> str:
+    """A share in percent, rounded down: all is only what is all."""
+    return "100%" if part == whole else f"{math.floor(1000 * int(part) / int(whole)) / 10:.1f}%"
+
+
 def brief(value: float) -> str:
     """A number with the digits that a chart has room for: ``1,234.57``."""
     return f"{value:,.6g}"

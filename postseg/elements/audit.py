@@ -63,36 +63,20 @@ class Audit(NamedTuple):
     rejected_runs: NDArray[np.int32]
 
 
-def pack(
-    filtered: FilterRun,
-    label_name: str,
-    factor: int,
-    placement: Placement,
-    config: FilterConfig,
-    outline: Outline,
-) -> dict[str, Any]:
-    """Make of a filter run what a store can hold.
+def describe(factor: int, placement: Placement, outline: Outline) -> dict[str, Any]:
+    """Make of where cells lie, and of what their polygons are, what a store can hold.
 
     Parameters
     ----------
-    filtered : FilterRun
-        What it found.
-    label_name, factor
+    factor
         See `Audit`.
     placement : Placement
         Where the masks lie.
-    config : FilterConfig
-        Thresholds that come to those of the run with this placement.
     outline : {"contour", "pixels", "simplified"}
         What the polygons are.
     """
-    runs, regions = filtered.measured.runs, filtered.regions
-    rejected = regions["label"].to_numpy() == 0
-    of_rejected = rejected[runs.label - 1]
-    columns = (runs.label, runs.row, runs.start, runs.stop)
     return {
         "version": __version__,
-        "label_name": label_name,
         "factor_rescale": factor,
         "mask_shape": np.array(placement.mask_shape),
         "image_shape": np.array(placement.shape),
@@ -100,6 +84,27 @@ def pack(
         # absent where not known: a store has no None
         **({} if placement.pixel_size is None else {"pixel_size": placement.pixel_size}),
         "outline": outline,
+    }
+
+
+def pack(filtered: FilterRun, label_name: str, config: FilterConfig) -> dict[str, Any]:
+    """Make of a filter run what a store can hold beside that.
+
+    Parameters
+    ----------
+    filtered : FilterRun
+        What it found.
+    label_name
+        See `Audit`.
+    config : FilterConfig
+        Thresholds that come to those of the run where the masks lie.
+    """
+    runs, regions = filtered.measured.runs, filtered.regions
+    rejected = regions["label"].to_numpy() == 0
+    of_rejected = rejected[runs.label - 1]
+    columns = (runs.label, runs.row, runs.start, runs.stop)
+    return {
+        "label_name": label_name,
         "thresholds": config.model_dump_json(),
         # plain text in any pandas: not every reader of a store knows its newer text columns
         "rejected": regions[rejected].reset_index().astype({"reason": object}),
@@ -108,12 +113,12 @@ def pack(
 
 
 def unpack(packed: Mapping[str, Any]) -> Audit:
-    """Read what `pack` made, after its way through a store.
+    """Read what `describe` and `pack` made, after its way through a store.
 
     Raises
     ------
     KeyError, ValueError
-        When it is not what `pack` makes.
+        When it is not what they make.
     """
     size = packed.get("pixel_size")
     return Audit(

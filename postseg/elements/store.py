@@ -267,8 +267,8 @@ def _annotations(
 ) -> AnnData | None:
     """The rows of a table that annotate one of the elements, and where these lie.
 
-    Without the rest, which may be large; of an audit of postseg only the shapes in it. With X and
-    its genes, where it is told how that was counted.
+    Without the rest, which may be large; of an audit of postseg only what tells of the masks and
+    their outlines. With X and its genes, where it is told how that was counted.
     """
     if root.get(f"{table}/uns/{_ATTRIBUTES}") is None:
         return None
@@ -284,8 +284,8 @@ def _annotations(
     obsm = {} if points is None else {"spatial": points[chosen]}
     uns = {_ATTRIBUTES: attributes}
     if root.get(f"{table}/uns/{KEY}") is not None:
-        shapes = (f"{table}/uns/{KEY}/{key}" for key in ("mask_shape", "image_shape"))
-        found = {place.rpartition("/")[2]: place for place in shapes if root.get(place) is not None}
+        told = (f"{table}/uns/{KEY}/{key}" for key in ("mask_shape", "image_shape", "outline"))
+        found = {place.rpartition("/")[2]: place for place in told if root.get(place) is not None}
         uns[KEY] = {key: read_elem(checked(root, place)) for key, place in found.items()}
     if not len(obs):
         return None

@@ -285,8 +285,8 @@ def statistics(regions: pd.DataFrame) -> pd.DataFrame:
         if values.size:
             found = (values.min(), values.max(), values.mean(), np.median(values), values.std())
             row = dict(zip(_STATISTICS, map(float, found), strict=True))
-            for q in METRIC[metric].quantiles:
-                row[_quantile(q)] = float(np.quantile(values, q))
+            of = METRIC[metric].quantiles
+            row |= zip(map(_quantile, of), np.quantile(values, of).tolist(), strict=True)
         rows[metric] = row
     quantiles = sorted({q for metric in METRIC.values() for q in metric.quantiles})
     columns = [*_STATISTICS, *map(_quantile, quantiles)]

@@ -15,10 +15,12 @@ from postseg.geometry.placement import Matrix, area_scale, heights, transform
 from postseg.raster.grouped import Grouped
 from postseg.raster.runs import Runs
 from postseg.verify import footprints
+from postseg.verify.masks import Masks
 
 _AREAL = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
 _FAR = 2.0**40  # pixels: no row is looked for beyond
 _BEYOND = 0.5  # pixels of a polygon that may lie outside of the image
+_LOW = 64  # rows, of which any polygon may have as many, though all labels are cut to less
 _SAME = 1e-3  # pixels; maps that differ by less are the same
 
 Compared = dict[tuple[str, ...], pd.DataFrame]  # by the names of coordinate systems that agree
@@ -115,7 +117,12 @@ def read_polygons(ids: NDArray[np.int64], geometry: NDArray[np.object_]) -> Poly
     return Polygons(ids[order], geometry, valid & drawable, centroid, area)
 
 
-def compare_systems(cells: LabelCells, polygons: Polygons, maps: Mapping[str, Matrix]) -> Compared:
+def compare_systems(
+    cells: LabelCells,
+    polygons: Polygons,
+    maps: Mapping[str, Matrix],
+    masks: Masks | None = None,
+) -> Compared:
     """`compare` through each coordinate system; those that agree share one result."""
     geometry = np.append(polygons.geometry, shapely.Polygon())  # there may be none
     left, bottom, right, top = np.nan_to_num(shapely.total_bounds(geometry))
@@ -129,10 +136,12 @@ def compare_systems(cells: LabelCells, polygons: Polygons, maps: Mapping[str, Ma
                 break
         else:
             groups.append([name])
-    return {tuple(group): compare(cells, polygons, maps[group[0]]) for group in groups}
+    return {tuple(group): compare(cells, polygons, maps[group[0]], masks) for group in groups}
 
 
-def compare(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> pd.DataFrame:
+def compare(
+    cells: LabelCells, polygons: Polygons, to_pixels: Matrix, masks: Masks | None = None
+) -> pd.DataFrame:
     """Compare each polygon with the label of its id.
 
     A cell with holes is compared with its filled pixels or, where the polygon fits those
@@ -145,6 +154,9 @@ def compare(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> pd.Data
         What to compare.
     to_pixels : (3, 3) array
         Map from polygon coordinates to pixels of the labels; pixel i spans [i, i + 1].
+    masks : Masks, optional
+        Where polygons were made to have just the mask pixels of a cell: they are drawn on these,
+        and a cell is compared with its own pixels only.
 
     Returns
     -------
@@ -153,7 +165,7 @@ def compare(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> pd.Data
         polygon and label pixels; ``overlap``: pixels that other cells' polygons have too;
         ``lies_on``: label under the polygon's centroid; ``size``: pixels of the polygon / of
         the filled label; ``beyond``: whether the polygon reaches beyond the labels;
-        ``centroid_offset``. NaN for an id that is no label.
+        ``off_edges``: False, see `exact`; ``centroid_offset``. NaN for an id that is no label.
     """
     ids, first = np.unique(polygons.id, return_index=True)
     area = polygons.area * area_scale(to_pixels)
@@ -166,8 +178,14 @@ def compare(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> pd.Data
     beyond = np.any((lowest < -_BEYOND) | (highest > size + _BEYOND), axis=1)
     touching = np.all((highest > 0) & (lowest < size), axis=1)
     low, high = (part[:, 1].astype(np.int64) for part in (np.floor(lowest), np.ceil(highest)))
-    window, cropped = _windows(cells, ids, low, high, beyond & touching)
-    drawn = footprints.of_polygons(*polygons[:2], to_pixels, *window)
+    # simplified outlines reach up to half a mask pixel beyond the cell's
+    margin = 0 if masks is None else int(np.ceil(masks.sides[0]))
+    window, cropped = _windows(cells, ids, low, high, beyond & touching, margin)
+    drawing = *polygons[:2], to_pixels, *window
+    if masks is None:
+        drawn = footprints.of_polygons(*drawing)
+    else:
+        drawn = masks.draw(*drawing, cells.runs.shape)
     drawn = drawn.cut(size[0], cropped)
     cut = ((window[0] > low) | (window[1] < high)) & ~cropped
     pixels = np.where(cut, area, drawn.areas())
@@ -185,6 +203,7 @@ def compare(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> pd.Data
             "lies_on": footprints.label_at(cells.runs, centroid),
             "size": np.nan,
             "beyond": beyond,
+            "off_edges": False,
         },
         index=pd.Index(ids, name="id"),
     )
@@ -193,7 +212,7 @@ def compare(cells: LabelCells, polygons: Polygons, to_pixels: Matrix) -> pd.Data
     filled, own = (
         _fit(drawn, pixels, version.take(there)) for version in (cells.filled, cells.own)
     )
-    better = np.where(own[:, :1] > filled[:, :1], own, filled)
+    better = own if masks else np.where(own[:, :1] > filled[:, :1], own, filled)
     result.iloc[here, [0, 3, 4]] = better
     result.iloc[here, 7] = pixels / cells.filled.areas()[there]
     offset = result[["x", "y"]].to_numpy() - result[["label_x", "label_y"]].to_numpy()
@@ -276,8 +295,11 @@ def _windows(
     low: NDArray[np.int64],
     high: NDArray[np.int64],
     beyond: NDArray[np.bool_],
+    margin: int,
 ) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]:
     """Rows to draw: of polygons out of all proportion, those at their label only.
+
+    That is as far off it as it is high, and `margin` more.
 
     Otherwise micrometres taken for pixels could make more runs than memory holds. Of polygons that
     reach beyond the image, it is all rows in it; and tell of which that is so.
@@ -286,11 +308,11 @@ def _windows(
     tallest = int((bottom - top).max(initial=1))
     known = np.isin(ids, cells.own.label)
     place = np.searchsorted(cells.own.label, ids[known])
-    height = (bottom - top)[place]
+    height = (bottom - top)[place] + margin
     inside = low.clip(0, cells.runs.shape[0]), high.clip(0, cells.runs.shape[0])
     first, last = inside[0].copy(), np.minimum(inside[1], inside[0] + 3 * tallest)
     first[known] = np.maximum(low[known], top[place] - height)
     last[known] = np.minimum(high[known], bottom[place] + height)
-    cropped = beyond & known & (inside[1] - inside[0] <= 3 * tallest)
+    cropped = beyond & known & (inside[1] - inside[0] <= max(_LOW, 3 * tallest))
     first, last = (np.where(cropped, *pair) for pair in zip(inside, (first, last), strict=True))
     return (first, np.maximum(first, last)), cropped

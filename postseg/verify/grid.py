@@ -36,18 +36,16 @@ def find_grid(
     cells: LabelCells,
     polygons: Polygons,
     to_pixels: Matrix,
-    mask_shape: tuple[int, int] | None = None,
+    told: tuple[float, float] | None = None,
 ) -> Grid:
-    """Find it, by the cells; the shape of the masks, where a table tells it, is for stretched ones.
+    """Find it, by the cells; what a table tells of a mask pixel's sides is for stretched ones.
 
     Labels and polygons must agree on it: every cell begins and ends between two mask pixels, and a
     closed outline cuts four corners more than it fills, an eighth of a mask pixel each.
     """
     shape, own = cells.runs.shape, cells.own
-    if mask_shape is not None:
-        known = _of(shape[0] / mask_shape[0], shape[1] / mask_shape[1])
-        if known.rounding:
-            return known
+    if told is not None and (known := grid_of(*told)).rounding:
+        return known
     if not own.label.size:
         return Grid(1, 0)
     area = polygons.area * area_scale(to_pixels)
@@ -60,10 +58,11 @@ def find_grid(
     down, across = _pitch(ends[0], shape[0]), _pitch(ends[1], shape[1])
     if not _ROUGHLY[0] < 2 * lost / (down * across) < _ROUGHLY[1]:
         return Grid(1, 0)
-    return _of(down, across)
+    return grid_of(down, across)
 
 
-def _of(down: float, across: float) -> Grid:
+def grid_of(down: float, across: float) -> Grid:
+    """Of mask pixels with these sides."""
     side = max(down, across)
     stretched = (down != round(down)) + (across != round(across))  # axes
     return Grid(int(side) if side == round(side) else side, float(np.sqrt(stretched / 4)))

@@ -21,6 +21,14 @@ an enlarged image):
 - A cell shares at most p / 2 pixels with others, which allows for simplified outlines, beyond
   those that it shares by design: all of a cell that it encloses, and f * f / 2 where it crosses
   another cell at a corner.
+- Of outlines that a table by postseg says are "pixels" or "simplified" all is demanded that they
+  were made for. Drawn on the masks, of which labels are an enlarged image, a polygon has just the
+  cell's own pixels, not those of its holes: the IoU is 1, and wherever its centroid is, it is in
+  place. What it is beside, see `exact`: it lies on edges of mask pixels, or its vertices on lines
+  across their middles, and cells that meet have the same edges there, so that no gap and no overlap
+  is between them. Of labels that were cropped, what lies within is judged so.
+  Where polygons are in coordinates of others that do not tell what the labels were cut from, the
+  masks are not known: they may be off by twice as much as contours, and are to be a coverage.
 - A table by postseg (with ``uns["postseg"]``) has in ``obsm["spatial"]`` the centroids of the
   labels' pixels in ``"global"``, which no outline moves: 0.5 is allowed. Nothing defines what that
   of other tables is: the centroid of a nucleus, perhaps, in micrometres. So it may be in any system
@@ -35,6 +43,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from postseg._support.words import quoted
 from postseg.verify import causes
@@ -58,6 +67,10 @@ class Limits(NamedTuple):
         Whether most polygons are off by the same vector.
     iou, overlap : Series
         Smallest and largest, by label.
+    coverage : bool
+        Whether polygons are to be one, so that no gap may be between neighbours.
+    exact : bool
+        Whether each is to have just the pixels of its label, too.
     """
 
     grid: Grid
@@ -66,18 +79,28 @@ class Limits(NamedTuple):
     shifted: bool
     iou: pd.Series
     overlap: pd.Series
+    coverage: bool
+    exact: bool
 
 
-def limits(cells: LabelCells, grid: Grid, compared: Compared) -> Limits:
-    """Work out what is right."""
+def limits(
+    cells: LabelCells, grid: Grid, compared: Compared, coverage: bool, exact: bool
+) -> Limits:
+    """Work out what is right; see `Limits` for what is told already."""
     f = grid.side
     index = pd.Index(cells.own.label, name="id")
     edges_per_pixel = cells.edges / cells.filled.areas()
     iou = np.maximum(MIN_IOU, 1 - edges_per_pixel * f)
+    if coverage:
+        iou = 1 - 2 * edges_per_pixel * f
     iou = np.maximum(0, iou - edges_per_pixel * grid.rounding)
     overlap = cells.enclosed + cells.crossings * f * f / 2 + cells.edges / 2
-    offset = max(MAX_OFFSET, f / 4) + grid.rounding
-    shifts = [causes.max_shift(r, grid) for r in compared.values() if causes.are_shifted(r, grid)]
+    if exact:
+        iou, overlap = np.ones(iou.size), np.zeros(iou.size)
+    offset = max(MAX_OFFSET, f / 2 if coverage else f / 4) + grid.rounding
+    # simplified ones may all be off to one side, where they are few, and have just their pixels
+    judged = [r for r in compared.values() if not coverage or (exact and _fits(r).mean() < 0.5)]
+    shifts = [causes.max_shift(r, grid) for r in judged if causes.are_shifted(r, grid)]
     offset = min([offset, *shifts])
     return Limits(
         grid,
@@ -86,7 +109,14 @@ def limits(cells: LabelCells, grid: Grid, compared: Compared) -> Limits:
         bool(shifts),
         pd.Series(iou, index),
         pd.Series(overlap, index),
+        coverage,
+        exact,
     )
+
+
+def _fits(compared: pd.DataFrame) -> pd.Series:
+    """Which polygons have just the pixels of their label: these are in place."""
+    return (compared["iou"] == 1) & ~compared["off_edges"]
 
 
 def gather(
@@ -96,12 +126,14 @@ def gather(
     compared: Compared,
     points: pd.DataFrame | None,
     allowed: Limits,
+    torn: NDArray[np.int64],
 ) -> pd.DataFrame:
     """One row per id, as `Verification.cells`, without ``problem`` and with some counts more.
 
     `rows` are those of the table, with the columns ``region`` and ``id``; `points` where they lie,
-    from `compare.compare_points`, where that is known. Where coordinate
-    systems disagree, a cell is taken where it is furthest off.
+    from `compare.compare_points`, where that is known; `torn` the cells that
+    `exact.look` found to be so. Where coordinate systems disagree, a cell is taken where it is
+    furthest off.
     """
     known = [cells.own.label, polygons.id] + ([] if rows is None else [rows["id"].to_numpy()])
     ids = np.unique(np.concatenate(known))
@@ -131,6 +163,8 @@ def gather(
             "overlap": worst["overlap"].fillna(0).astype(np.int64),
             "lies_on": worst["lies_on"].fillna(0).astype(np.int64),
             "beyond": worst["beyond"].eq(True),
+            "off_edges": worst["off_edges"].eq(True),
+            "torn": np.isin(ids, torn),
             "n_polygons": pd.Series(polygons.id).value_counts().reindex(index, fill_value=0),
             "n_rows": n_rows,
             "table_offset": offset.groupby(level=0).max().reindex(index),
@@ -143,10 +177,12 @@ def gather(
 def find_problems(per_cell: pd.DataFrame, allowed: Limits) -> pd.DataFrame:
     """Tell which cells have which problem: bool, one column per kind."""
     misplaced = per_cell["centroid_offset"] > allowed.offset
-    misplaced &= (per_cell["iou"] < 1) | allowed.shifted
+    misplaced &= ~_fits(per_cell) | allowed.shifted
     known = per_cell["in_labels"] & per_cell["in_shapes"]
     beyond = known & per_cell["beyond"] & ~misplaced
     thin = per_cell["iou"] < allowed.iou.reindex(per_cell.index)
+    shared = per_cell["overlap"] > allowed.overlap.reindex(per_cell.index)
+    apart = "gap or overlap" if allowed.coverage else "overlap"
     return pd.DataFrame(
         {
             "no polygon": ~per_cell["in_shapes"],
@@ -158,9 +194,10 @@ def find_problems(per_cell: pd.DataFrame, allowed: Limits) -> pd.DataFrame:
             "misplaced": misplaced,
             "beyond the labels": beyond,
             "different outline": known & thin & ~misplaced,
+            "off the pixel edges": known & per_cell["off_edges"] & ~thin & ~misplaced,
             # of a label that was cut nothing tells where the whole cell's centroid was
             "table lies elsewhere": per_cell["row_elsewhere"] & ~beyond,
-            "overlap": known & (per_cell["overlap"] > allowed.overlap.reindex(per_cell.index)),
+            apart: known & (shared | per_cell["torn"]),
         }
     )
 
@@ -192,6 +229,8 @@ def find_causes(
         found.append(f"The coordinate systems {groups} put the polygons at different places.")
     for names, result in compared.items():
         misplaced = ~(result["centroid_offset"] <= allowed.offset)
+        if allowed.exact:
+            misplaced &= ~_fits(result)
         most = misplaced.mean() > 0.5
         # mirrors first: in an even tissue they make it look as if ids were swapped
         texts = causes.of_mirrors(result) if most else []

@@ -16,8 +16,10 @@ from postseg.elements.identity import CellNames, as_ids, as_points, table_ids
 from postseg.geometry.placement import Matrix, area_scale
 from postseg.raster.images import encode
 from postseg.raster.label_image import as_label_image
-from postseg.verify import causes, compare, judge
-from postseg.verify.grid import find_grid
+from postseg.verify import causes, compare, exact, judge
+from postseg.verify.grid import Grid, find_grid, grid_of
+from postseg.verify.masks import Masks, find_masks, masks_told
+from postseg.verify.systems import global_first, maps_to_pixels
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -46,7 +48,8 @@ class Verification:
         - ``in_labels``, ``in_shapes``, ``in_table`` (<NA> where there are no shapes, no table);
         - ``pixels`` of the label;
         - ``iou``: pixels in label and polygon / pixels in either; a label with holes is taken
-          with or without them, whichever fits the polygon better;
+          with or without them, whichever fits the polygon better, but for "pixels" and
+          "simplified" outlines, which have the holes too;
         - ``centroid_offset`` between polygon and label, in pixels of the labels;
         - ``valid``: whether the polygon is;
         - ``overlap``: pixels that other cells' polygons have too. Cells that a ring-shaped cell
@@ -60,7 +63,10 @@ class Verification:
 
         Where several coordinate systems disagree, a cell is judged in its worst.
     summary : dict
-        Plain numbers, strings, lists and dicts, fit for JSON. ``table_system`` is the coordinate
+        Plain numbers, strings, lists and dicts, fit for JSON. ``outline`` is how the outlines were
+        drawn, as the table tells: None without. Those of "pixels" and "simplified" are to redraw
+        just the labels' pixels and to leave no gap, see `postseg.verify.judge`; ``exact`` tells
+        whether that was demanded. ``table_system`` is the coordinate
         system that the table's ``obsm["spatial"]`` is in: None where the table has none,
         ``"unknown"`` where it fits none and was not judged. ``points`` is None without points,
         else a dict:
@@ -117,6 +123,7 @@ class Verification:
         ]
         if summary["systems"]:
             lines += self._offsets()
+        lines += self._demanded()
         if summary["table_system"] == _UNKNOWN:
             lines.append(
                 "obsm['spatial'] of the table fits no coordinate system; it is not judged."
@@ -140,6 +147,17 @@ class Verification:
         points = self.summary["points"]
         return points is not None and not points["ok"]
 
+    def _demanded(self) -> list[str]:
+        """What outlines are to be, of those that are more than contours."""
+        outline = self.summary["outline"]
+        if self.summary["in_shapes"] is None or outline not in exact.EXACT:
+            return []
+        if self.summary["exact"]:
+            demand = "each is to have just its label's pixels, without a gap between neighbours"
+        else:
+            demand = "compared roughly, for nothing tells where the labels were cut from"
+        return [f"Outlines: {outline}; {demand}."]
+
     def _offsets(self) -> list[str]:
         """A table of the coordinate systems."""
         lines = [
@@ -153,8 +171,10 @@ class Verification:
             )
             median = "({}, {})".format(*(_format(part, 2) for part in row["median_offset"]))
             lines.append(f"{name:<23.22}{row['compared']:>8,}{numbers}{median:>21}")
-        limit = self.summary["max_offset"]
-        return [*lines, f"Offsets in pixels of the labels; up to {limit:.3g} is right."]
+        text = "Offsets in pixels of the labels"
+        if not self.summary["exact"]:  # else it is by their pixels that polygons are in place
+            text += f"; up to {self.summary['max_offset']:.3g} is right"
+        return [*lines, f"{text}."]
 
 
 def _format(number: float | None, digits: int) -> str:
@@ -175,8 +195,9 @@ def verify_elements(
 
     The polygons are taken to the pixels of the labels (the finest scale; pixel i spans
     [i, i + 1]) through every coordinate system that the two have in common, drawn, and compared
-    with the label of the same id. See `postseg.verify.judge` for what counts as equal, and
-    `postseg.verify.points` for points.
+    with the label of the same id. Outlines that the table says are exact are drawn on the masks,
+    which the labels enlarge, and are to be so. See `postseg.verify.judge` for what counts as
+    equal, and `postseg.verify.points` for points.
 
     Parameters
     ----------
@@ -211,18 +232,27 @@ def verify_elements(
     """
     if shapes is None and points is None:
         raise ValueError("there are neither shapes nor points to be compared with the labels.")
-    maps = {"": np.eye(3)} if shapes is None else _maps_to_pixels(labels, shapes)
+    maps = {"": np.eye(3)} if shapes is None else _to_pixels(labels, shapes)
+    to_pixels = next(iter(maps.values()))
     cells = compare.label_cells(encode(as_label_image(labels)))
     polygons = compare.read_polygons(
         as_ids(pd.RangeIndex(0) if shapes is None else shapes.index, "index of the shapes"),
         np.asarray([] if shapes is None else shapes.geometry, dtype=object),
     )
     rows = None if table is None else table_ids(table)
-    compared = compare.compare_systems(cells, polygons, maps)
-    grid = find_grid(cells, polygons, next(iter(maps.values())), _mask_shape(table, cells))
-    allowed = judge.limits(cells, grid, compared)
+    outline, told = _told_of_outlines(table)
+    coverage = shapes is not None and outline in exact.EXACT
+    masks = find_masks(told, cells.runs.shape, to_pixels) if coverage and told else None
+    compared = compare.compare_systems(cells, polygons, maps, masks)
+    torn = np.empty(0, np.int64)
+    if coverage:
+        off_edges, torn = exact.look(polygons, str(outline), cells.runs, masks, to_pixels)
+        for result in compared.values():
+            result["off_edges"] = np.isin(result.index, off_edges)
+    grid = _grid(cells, polygons, to_pixels, masks, told, coverage)
+    allowed = judge.limits(cells, grid, compared, coverage, masks is not None)
     system, placed = _place_rows(table, rows, cells, labels, maps, allowed.table_offset)
-    per_cell = judge.gather(cells, polygons, rows, compared, placed, allowed)
+    per_cell = judge.gather(cells, polygons, rows, compared, placed, allowed, torn)
     problems = judge.find_problems(per_cell, allowed)
     reasons = judge.find_causes(per_cell, problems, allowed, compared, placed)
     if shapes is None:
@@ -242,6 +272,8 @@ def verify_elements(
         "in_shapes": None if shapes is None else int(per_cell["in_shapes"].sum()),
         "in_table": None if table is None else int(per_cell["in_table"].sum()),
         "table_system": system,
+        "outline": outline,
+        "exact": allowed.exact,
         "mask_pixel": grid.side,
         "max_offset": allowed.offset,
         "systems": {name: _statistics(shown[names]) for names in shown for name in names},
@@ -354,9 +386,9 @@ def _place_rows(
         return None, None
     of_labels = build.maps_to_systems(labels)
     ours = KEY in table.uns and "global" in of_labels
-    systems = ["global"] if ours else sorted(of_labels, key=_global_first)
+    systems = ["global"] if ours else sorted(of_labels, key=global_first)
     to_pixels: dict[str, Any] = {
-        name: np.linalg.inv(of_labels[name]) for name in systems if _is_invertible(of_labels[name])
+        name: np.linalg.inv(of_labels[name]) for name in systems if area_scale(of_labels[name])
     }
     if not ours:
         to_pixels["pixels of the labels"] = np.eye(3)
@@ -366,36 +398,32 @@ def _place_rows(
     return found or (_UNKNOWN, None)
 
 
-def _mask_shape(table: AnnData | None, cells: compare.LabelCells) -> tuple[int, int] | None:
-    """Rows and columns of the masks, of a table by postseg whose labels were not cropped since."""
+def _told_of_outlines(table: AnnData | None) -> tuple[str | None, Masks | None]:
+    """How the outlines were drawn, and of which masks, where a table by postseg tells it."""
     packed = {} if table is None else table.uns.get(KEY, {})
-    if not {"mask_shape", "image_shape"} <= set(packed):
-        return None
-    (rows, columns), image = packed["mask_shape"], tuple(map(int, packed["image_shape"]))
-    return (int(rows), int(columns)) if image == cells.runs.shape and 0 not in image else None
+    return (str(packed["outline"]) if "outline" in packed else None), masks_told(packed)
 
 
-def _global_first(name: str) -> tuple[bool, str]:
-    return name != "global", name
+def _grid(
+    cells: compare.LabelCells,
+    polygons: compare.Polygons,
+    to_pixels: Matrix,
+    masks: Masks | None,
+    told: Masks | None,
+    coverage: bool,
+) -> Grid:
+    """How mask pixels lie in the labels: known where the masks are, else by what the cells show."""
+    if masks is not None:
+        return grid_of(*masks.sides)
+    if coverage and told:  # of which the corners are not cut, which tells how large a pixel is
+        return grid_of(*told.sides)
+    whole = told is not None and told.image == cells.runs.shape
+    return find_grid(cells, polygons, to_pixels, told.sides if told and whole else None)
 
 
-def _is_invertible(matrix: Matrix) -> bool:
-    return area_scale(matrix) > 0
-
-
-def _maps_to_pixels(labels: Any, shapes: Any) -> dict[str, Matrix]:
+def _to_pixels(labels: Any, shapes: Any) -> dict[str, Matrix]:
     """From shapes to pixels of the labels, through each system that they share."""
     from postseg.elements import build
 
     of_labels, of_shapes = map(build.maps_to_systems, (labels, shapes))
-    shared = sorted(of_labels.keys() & of_shapes.keys(), key=_global_first)
-    if not shared:
-        raise ValueError(
-            "labels and shapes have no coordinate system in common: the labels are in "
-            f"{', '.join(sorted(of_labels))}, the shapes in {', '.join(sorted(of_shapes))}. "
-            "Register both in one with spatialdata.transformations.set_transformation()."
-        )
-    for name in shared:
-        if not _is_invertible(of_labels[name]):
-            raise ValueError(f"the transformation of the labels to {name!r} is not invertible.")
-    return {name: np.linalg.inv(of_labels[name]) @ of_shapes[name] for name in shared}
+    return maps_to_pixels(of_labels, of_shapes, "shapes")

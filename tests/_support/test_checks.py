@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import spatialdata as sd
 from drawing import OFF, squares
+from light import light_tables
 from sampling import some
 
 from postseg import FilterConfig, PostSegmentation
@@ -69,7 +70,8 @@ def test_names_that_spatialdata_takes_are_accepted(name):
 
 
 @pytest.mark.parametrize("name", some(["a" * 243, "a.", "-_", "ZARR", "zgroup", "ä" * 121], 2))
-def test_names_that_are_accepted_are_written_and_read_back(tmp_path, name):
+def test_names_that_are_accepted_are_written_and_read_back(tmp_path, monkeypatch, name):
+    light_tables(monkeypatch)
     post = PostSegmentation(squares(8), 1, name, filter_config=OFF, verbose=False)
     post.write(tmp_path / "s.zarr")
     with warnings.catch_warnings():

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from drawing import squares
+from light import light_tables
 from trees import snapshot
 
 from postseg._support import scratch
@@ -247,10 +249,21 @@ def test_nothing_is_left_on_a_network_file_system(folder, network):
 # ---- signals
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Masks and their store, to be copied."""
+    folder = tmp_path_factory.mktemp("written")
+    np.save(folder / "m.npy", squares(12, 13, 14))
+    command = ["run", str(folder / "m.npy"), "-o", str(folder / "s.zarr")]
+    with pytest.MonkeyPatch.context() as patch:
+        light_tables(patch)
+        assert not CliRunner().invoke(main, command).exit_code
+    return folder
+
+
 @pytest.fixture
-def store(folder):
-    np.save("m.npy", squares(12, 13, 14))
-    assert not CliRunner().invoke(main, ["run", "m.npy", "-o", "s.zarr"]).exit_code
+def store(folder, written):
+    shutil.copytree(written, folder, dirs_exist_ok=True)
     return snapshot(folder)
 
 

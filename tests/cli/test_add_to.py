@@ -9,6 +9,7 @@ import pytest
 from adding import assert_same_files, names_in, write_store
 from click.testing import CliRunner
 from drawing import squares
+from light import light  # noqa: F401 - of all tests here
 from spatialdata import SpatialData
 from spatialdata._io.format import SpatialDataContainerFormatV01
 from spatialdata.models import Labels2DModel

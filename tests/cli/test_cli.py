@@ -17,6 +17,7 @@ import pytest
 import spatialdata as sd
 import tifffile
 from click.testing import CliRunner
+from light import light  # noqa: F401 - of all tests here; another process writes whole tables
 from sampling import some
 from skimage.draw import disk
 
@@ -391,7 +392,9 @@ def test_full_disk(folder, monkeypatch):
         (["report", "m.npy", "-o", "r.html"], "r.html"),
     ],
 )
-def test_full_disk_of_every_output(folder, args, name):
+def test_full_disk_of_every_output(folder, monkeypatch, args, name):
+    # or Python would cut the bytecode of what is imported now, for good
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
     try:

@@ -5,6 +5,7 @@ import pytest
 import spatialdata as sd
 import tifffile
 from click.testing import CliRunner
+from light import light, whole  # noqa: F401 - fixtures of all tests here
 from spatialdata.models import Image2DModel, Labels2DModel
 from spatialdata.transformations import Scale, Translation, get_transformation
 
@@ -85,6 +86,7 @@ def test_an_image_shape(folder, nuclei):
     assert tifffile.imread("cells.tif").shape == (600, 1000)
 
 
+@pytest.mark.usefixtures("whole")
 def test_labels_that_are_not_enlarged_lie_at_the_same_place(folder, nuclei):
     result = run("masks.npy", "--factor-rescale", "4", "--no-enlarge", "-o", "cells.zarr")
     assert result.exit_code == 0, result.output

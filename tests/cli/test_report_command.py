@@ -2,6 +2,7 @@
 
 import html
 import re
+import shutil
 import sys
 import warnings
 
@@ -28,13 +29,20 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def store(folder):
-    post = PostSegmentation(
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A store to be copied: to write it takes a second."""
+    path = tmp_path_factory.mktemp("written") / "cells.zarr"
+    PostSegmentation(
         MASKS, factor_rescale=2, label_name="cells", filter_config=STRICT, verbose=False
-    )
-    post.write("cells.zarr")
-    return post
+    ).write(path)
+    return path
+
+
+@pytest.fixture
+def store(folder, written):
+    """The store in the working directory."""
+    return shutil.copytree(written, folder / "cells.zarr")
 
 
 def invoke(*args):

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 import spatialdata as sd
 from click.testing import CliRunner
+from light import light, light_tables  # noqa: F401 - of all tests here, not of the stores shared
+from sampling import pairs
 from scipy.sparse import csr_matrix
 from spatialdata.models import Labels2DModel, ShapesModel, TableModel
 from tampering import other, processed, tissue
@@ -26,6 +28,9 @@ FILES = sorted(Path(FOLDER).glob("*.npz")) if FOLDER else []
 pytestmark = pytest.mark.filterwarnings("ignore:zarr v3 autosharding")
 
 
+ANNOTATED = {"one": "shapes", "two": "labels"}  # by tables
+
+
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory):
     """Some stores: good; shifted, without a table; several; and two incomplete ones."""
@@ -34,6 +39,9 @@ def stores(tmp_path_factory):
     post.write(folder / "good.zarr")
     labels = Labels2DModel.parse(tissue().astype(np.int32), dims=("y", "x"), scale_factors=[2])
     shapes = sd.to_polygons(labels)
+    with pytest.MonkeyPatch.context() as patch:
+        light_tables(patch)
+        tables = {name: post.process_table(of) for name, of in ANNOTATED.items()}
     write = {
         "shifted": {"a": labels, "b": shapes},
         "several": {
@@ -41,8 +49,7 @@ def stores(tmp_path_factory):
             "cells_shapes": post.shapes_model,
             "few": other(post.shapes_model.drop([4, 17])),
             "circles": ShapesModel.parse(np.ones((2, 2)), geometry=0, radius=1),
-            "one": post.process_table("shapes"),
-            "two": post.process_table("labels"),
+            **tables,
             "unrelated": TableModel.parse(post.table[:3].copy().to_memory()),
         },
         "labels": {"a": labels},
@@ -106,7 +113,7 @@ def test_only_what_is_needed_of_a_table_is_read():
     assert sorted(table.obs) == ["label", "region"]
     assert list(table.obsm) == ["spatial"]
     assert sorted(table.uns) == ["postseg", "spatialdata_attrs"]
-    assert {*table.uns["postseg"]} == {"mask_shape", "image_shape"}
+    assert {*table.uns["postseg"]} == {"mask_shape", "image_shape", "outline"}
     assert read_elements("shifted.zarr").table is None
 
 
@@ -207,8 +214,9 @@ def test_a_damaged_store(tmp_path):
     assert len(result.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("factor", [1, 2, 4])
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    ("path", "factor"), pairs(FILES, [1, 2, 4]), ids=lambda value: getattr(value, "stem", None)
+)
 def test_stores_of_real_masks(tmp_path, path, factor):
     masks = np.load(path)["labels"]
     post = PostSegmentation(masks, factor, "cells", origin=(1237, -45), verbose=False)

@@ -35,7 +35,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:the SpatialData object has"),
 ]
 
-EXAMPLES = int(os.environ.get("POSTSEG_EXAMPLES", 3))
+EXAMPLES = int(os.environ.get("POSTSEG_EXAMPLES", 2))
 ENDS = ("", "_shapes", "_table", "_transcripts")
 OLD = ["he", "nuclei", "nuclei_shapes", "nuclei_table", "transcripts"]
 
@@ -444,7 +444,7 @@ add_to_store("user.zarr", *made)
 """
 
 
-# 3 moments; POSTSEG_EXAMPLES asks for more
+# 2 moments, each step is that of test_moving; POSTSEG_EXAMPLES asks for more
 @pytest.mark.parametrize("delay", np.linspace(0, 0.45, min(EXAMPLES, 50)).round(3))
 def test_killed_at_any_time(path, monkeypatch, delay):
     monkeypatch.chdir(path.parent)

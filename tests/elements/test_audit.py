@@ -105,7 +105,7 @@ def test_a_filter_of_other_masks_leaves_the_audit_of_these(post):
     assert found["rejected"].equals(expected["rejected"])
 
 
-def test_a_filter_of_ones_own_leaves_no_audit():
+def test_a_filter_of_ones_own_leaves_no_audit_but_what_tells_of_outlines():
     class Fewer(PostSegmentation):
         def filter_cell_by_regionprops(self, seg_masks, **thresholds):
             masks = super().filter_cell_by_regionprops(seg_masks, **thresholds)
@@ -114,7 +114,8 @@ def test_a_filter_of_ones_own_leaves_no_audit():
     post = Fewer(tissue(), verbose=False, filter_config=SMALL)
     post.process_masks_to_shapes()
     table = post.process_table()
-    assert KEY not in table.uns
+    assert {"outline", "mask_shape", "image_shape"} < set(table.uns[KEY])
+    assert not {"rejected", "thresholds", "label_name"} & set(table.uns[KEY])
     assert "spatialdata_attrs" in table.uns
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import spatialdata
+from light import light_tables
 from sampling import some
 from skimage.data import immunohistochemistry
 from skimage.measure import regionprops
@@ -97,7 +98,8 @@ def test_a_pyramid_for_viewers(nuclei):
     assert post.to_spatialdata()["cells"] is pyramid
 
 
-def test_an_existing_store_is_not_touched_without_overwrite(nuclei, tmp_path):
+def test_an_existing_store_is_not_touched_without_overwrite(nuclei, tmp_path, monkeypatch):
+    light_tables(monkeypatch)
     post = PostSegmentation(nuclei, label_name="cells", verbose=False)
     post.write(tmp_path / "cells.zarr")
     before = sorted(tmp_path.rglob("*"))

@@ -271,7 +271,10 @@ def look_at_it(path):
 
 
 @pytest.mark.parametrize("replace", some(WAYS, 2))
-def test_a_store_of_postseg_is_replaced(path, replace):
+def test_a_store_of_postseg_is_replaced(path, monkeypatch, replace):
+    # the demo draws too
+    monkeypatch.setattr("postseg.show.pictures._LONG_SIDE", 400)
+    monkeypatch.setattr("postseg.filtering.sweep._STEPS", 8)
     processed("old").write(path)
     replace(path)
     assert "old" not in sd.read_zarr(path)

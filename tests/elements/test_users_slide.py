@@ -1,10 +1,14 @@
 """Cells lie where the user's own data lies: in a slide made like those of Xenium."""
 
+from functools import cache
+
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
 import spatialdata as sd
+from light import light_tables
+from sampling import pairs
 from skimage.data import immunohistochemistry
 from spatialdata.models import Image2DModel, Labels2DModel, PointsModel, ShapesModel
 from spatialdata.transformations import (
@@ -46,10 +50,18 @@ def nuclei():
     return segment_nuclei(immunohistochemistry())
 
 
+@pytest.fixture(scope="module")
+def slide_at(nuclei):
+    return cache(lambda place: make_slide(nuclei, PLACES[place]))
+
+
 @pytest.fixture(scope="module", params=PLACES)
-def slide(request, nuclei):
+def slide(request, slide_at):
+    return slide_at(request.param)
+
+
+def make_slide(nuclei, place):
     """Labels, outlines, transcripts and an image, each by another map in two systems."""
-    place = PLACES[request.param]
     labels = Labels2DModel.parse(
         nuclei,
         dims=("y", "x"),
@@ -90,12 +102,11 @@ def slide(request, nuclei):
     return sdata, in_pixels
 
 
-@pytest.fixture(scope="module", params=[1, 4], ids="factor {}".format)
-def added(request, slide):
-    sdata, in_pixels = slide
-    post = PostSegmentation(
-        sdata["cell_labels"], request.param, f"new{request.param}", verbose=False
-    )
+@pytest.fixture(scope="module", params=pairs(PLACES, [1, 4]), ids="{0[0]}-factor {0[1]}".format)
+def added(request, slide_at):
+    place, factor = request.param
+    sdata, in_pixels = slide_at(place)
+    post = PostSegmentation(sdata["cell_labels"], factor, f"new{factor}", verbose=False)
     assert post.add_to(sdata) is sdata
     return sdata, in_pixels, post
 
@@ -125,8 +136,9 @@ def test_centroids_are_those_of_the_old_cells_in_every_system(added):
     pieces = post.regions["source_label"].value_counts()
     whole = source[source.map(pieces) == 1]  # an old cell in two pieces has another centroid
     assert len(whole) > 100
+    thens = {}
     for system in ("global", "turned"):
-        then = sd.get_centroids(old, system).compute().loc[whole].to_numpy()
+        thens[system] = then = sd.get_centroids(old, system).compute().loc[whole].to_numpy()
         now = sd.get_centroids(new, system).compute().loc[whole.index].to_numpy()
         per_pixel = np.sqrt(abs(np.linalg.det(matrix(old, system)[:2, :2])))
         assert np.abs(now - then).max() < 0.01 * per_pixel
@@ -136,8 +148,7 @@ def test_centroids_are_those_of_the_old_cells_in_every_system(added):
         assert off.max() < 0.5 * per_pixel
     rows = post.table.obs["label"]
     of_table = pd.DataFrame(post.table.obsm["spatial"], rows).loc[whole.index].to_numpy()
-    then = sd.get_centroids(old, "global").compute().loc[whole].to_numpy()
-    assert np.abs(of_table - then).max() < 1e-6
+    assert np.abs(of_table - thens["global"]).max() < 1e-6
 
 
 def test_a_box_holds_the_new_cells_where_the_old_ones_are(added):
@@ -164,7 +175,8 @@ def test_the_elements_agree_in_all_their_systems(added):
     assert found.summary["table_system"] == "global"
 
 
-def test_a_store_takes_them_in_place(slide, tmp_path):
+def test_a_store_takes_them_in_place(slide, tmp_path, monkeypatch):
+    light_tables(monkeypatch)
     sdata, in_pixels = slide
     sdata.subset(["cell_labels", "transcripts", "cell_boundaries", "he"]).write(tmp_path / "s.zarr")
     backed = sd.read_zarr(tmp_path / "s.zarr")

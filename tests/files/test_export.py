@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import sys
 import tracemalloc
 import uuid
 from importlib.resources import files
@@ -19,9 +20,11 @@ import skimage.io
 import spatialdata as sd
 import tifffile
 from click.testing import CliRunner
+from light import light_tables
 from numpy.testing import assert_array_equal
 from pandas.testing import assert_frame_equal
 from PIL import Image
+from sampling import pairs
 from skimage.draw import polygon2mask
 from test_real_masks import stained_nuclei
 
@@ -36,15 +39,24 @@ FILES = sorted(Path(FOLDER).glob("*.npz")) if FOLDER else []
 NAMES = ["c.geojson", "c.parquet", "c.geoparquet", "c.regions.parquet", "c.csv", "c.tif", "c.tiff"]
 
 
-@pytest.fixture(scope="module", params=[None, *FILES], ids=lambda path: path.stem if path else "")
-def masks(request):
-    return np.load(request.param)["labels"] if request.param else stained_nuclei()
+def read(path):
+    return np.load(path)["labels"] if path else stained_nuclei()
 
 
-@pytest.fixture(params=[(1, (0, 0)), (2, (13, 7)), (4, (1001, 333))], ids=lambda param: param[0])
-def post(request, masks):
-    factor, origin = request.param
-    return PostSegmentation(masks, factor, "cells", origin=origin, verbose=False)
+def name_of(case):
+    path, (factor, _) = case
+    return f"{path.stem if path else ''}-{factor}"
+
+
+@pytest.fixture(
+    scope="module",
+    params=pairs([None, *FILES], [(1, (0, 0)), (2, (13, 7)), (4, (1001, 333))]),
+    ids=name_of,
+)
+def post(request):
+    """What all export; the first of them before any step has run, as of small masks each does."""
+    path, (factor, origin) = request.param
+    return PostSegmentation(read(path), factor, "cells", origin=origin, verbose=False)
 
 
 @pytest.fixture
@@ -58,7 +70,7 @@ def small():
 
 
 def export(post, folder, name):
-    """Export before any step has run, and return the path."""
+    """Export, before any step has run unless the object is shared, and return the path."""
     post.export(folder / name)
     assert sorted(entry.name for entry in folder.iterdir()) == [name]
     return folder / name
@@ -105,9 +117,10 @@ def test_geojson_in_geopandas(post, tmp_path):
     assert_in_place(post, cells.geometry)
 
 
-def test_polygons_cover_their_pixels_of_the_slide(masks, tmp_path):
+@pytest.mark.parametrize("path", [None, *FILES], ids=lambda path: path.stem if path else "")
+def test_polygons_cover_their_pixels_of_the_slide(path, tmp_path):
     """By another road than the transformations: a polygon drawn over the slide is the cell."""
-    post = PostSegmentation(masks, 2, origin=(5, 9), verbose=False)
+    post = PostSegmentation(read(path), 2, origin=(5, 9), verbose=False)
     cells = gpd.read_parquet(export(post, tmp_path, "cells.parquet"))
     labels = np.kron(post.masks, np.ones((2, 2), int))
     slide = np.pad(labels, ((10, 0), (18, 0)))
@@ -380,7 +393,8 @@ def test_label_image_is_an_input_too(small, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["cells.zarr", "Cells.ZARR"])
-def test_store(small, tmp_path, name):
+def test_store(small, tmp_path, monkeypatch, name):
+    light_tables(monkeypatch)
     sdata = sd.read_zarr(export(small, tmp_path, name))
     names = [name for _, name, _ in sdata.gen_elements()]
     assert sorted(names) == ["cells", "cells_shapes", "cells_table"]
@@ -445,7 +459,9 @@ def test_what_appears_meanwhile_stays(small, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_full_disk(small, tmp_path, name):
+def test_full_disk(small, tmp_path, monkeypatch, name):
+    # or Python would cut the bytecode of what is imported now, for good
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     path = tmp_path / name
     path.write_text("precious")
     small.process_masks_to_shapes()

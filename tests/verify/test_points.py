@@ -21,6 +21,7 @@ from postseg.cli.main import main
 from postseg.elements.identity import CellNames, cell_names
 from postseg.elements.points import points_element
 from postseg.transcripts import sources
+from postseg.verify import looking, recount
 from postseg.verify import points as module
 from postseg.verify.verification import verify_elements, verify_store
 
@@ -230,7 +231,7 @@ def test_points_on_edges_may_be_rounded_to_either_side(good, monkeypatch):
     element = points_element(dd.from_pandas(frame, npartitions=1), {"global": np.eye(3)}, "gene")
     element.attrs["transform"] = {"global": back}
     assert verify_elements(labels, None, None, element).ok
-    monkeypatch.setattr(module, "_EDGE", 0.0)
+    monkeypatch.setattr(looking, "_EDGE", 0.0)
     assert verify_elements(labels, None, None, element).summary["points"]["disagreeing"] > 10
 
 
@@ -295,7 +296,7 @@ def test_x_that_was_changed(good):
 
 @pytest.mark.parametrize("rows", [2**15, 2])
 def test_x_with_other_genes_types_and_rows(good, monkeypatch, rows):
-    monkeypatch.setattr(module, "_ROWS", rows)
+    monkeypatch.setattr(recount, "_ROWS", rows)
     labels, shapes, table, points = good
     dense = table[::-1, ["LOST", "ACTB", "NANOG"]].copy()
     dense.X = dense.X.toarray().astype(np.float32)
@@ -531,7 +532,7 @@ def test_names_of_cells():
 def test_points_that_cannot_be_compared(good):
     labels, shapes, table, points = good
     elsewhere = of_others(good, 1, mirrored=points.attrs["transform"]["mirrored"])
-    with pytest.raises(ValueError, match="points and labels have no coordinate system in common"):
+    with pytest.raises(ValueError, match="labels and points have no coordinate system in common"):
         verify_elements(labels, shapes, table, elsewhere, "cell_id")
     with pytest.raises(ValueError, match="column 'cell_id' of the points is bool; ids of cells"):
         verify_elements(labels, None, None, of_others(good, True), "cell_id")

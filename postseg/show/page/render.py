@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from datetime import datetime
+from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from postseg.show.page.data import COLUMNS, audit_columns, pack, reason_rows
 from postseg.show.seams import Entry
 
 try:
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, StrictUndefined, Template
 except ImportError as error:
     raise ImportError(
         'The report page needs Jinja2, which is not installed: pip install "postseg[plot]"'
@@ -141,6 +142,17 @@ class Pictures(NamedTuple):
     seams: SeamPictures | None = None
 
 
+@cache
+def _template() -> Template:
+    """Compiled once, which takes as long as a chart."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"data_uri": data_uri, "number": _number}
+    environment.filters |= {"exact": exact, "heading": heading, "human": human}
+    return environment.from_string(_text("report.html"))
+
+
 def render(
     report: FilterReport,
     regions: pd.DataFrame,
@@ -190,16 +202,10 @@ def render(
     found = set(rejected["reason"].astype(str))
     reasons = sorted(found, key=lambda reason: (human(reason), reason))
     audit = audit_columns(rejected, reasons)
-    style = _template("report.css")
+    style = _text("report.css")
     scripts = ("shared.js", *(_LIVE_SCRIPTS if live else ()), "report.js")
-    script = "".join(map(_template, scripts))
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"data_uri": data_uri, "number": _number}
-    environment.filters |= {"exact": exact, "heading": heading, "human": human}
-    template = environment.from_string(_template("report.html"))
-    page = template.render(
+    script = "".join(map(_text, scripts))
+    page = _template().render(
         style=style,
         script=script,
         # only this script may run, whatever might get into the page
@@ -228,7 +234,7 @@ def render(
     return page.encode(errors="replace").decode()  # a file's name need not be text
 
 
-def _template(name: str) -> str:
+def _text(name: str) -> str:
     return (_TEMPLATES / name).read_text(encoding="utf-8")
 
 

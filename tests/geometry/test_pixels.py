@@ -1,0 +1,205 @@
+"""The outline "pixels": the edges of the pixels, neighbours with the same vertices."""
+
+import numpy as np
+import pytest
+import shapely
+from drawing import draw, square_as_runs
+from geometry.agreement import as_array, assert_outlined, assert_pixels
+from geometry.patterns import all_saddles, draw_pattern
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sampling import ALL
+from strategies import label_images
+
+from postseg import masks_to_polygons
+from postseg.geometry.outlines import outline_polygons
+from postseg.raster.images import encode
+
+examples = settings(
+    max_examples=400 if ALL else 20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+
+
+def outline(picture, factor=1):
+    return masks_to_polygons(draw(picture), factor, outline="pixels")
+
+
+def assert_polygon(polygon, exterior, *holes):
+    """The polygon has these rings, from wherever and whichever way they run."""
+    expected = shapely.Polygon(exterior, holes)
+    assert polygon.normalize().equals_exact(expected.normalize(), 0), polygon
+
+
+# ---- by hand
+
+
+def test_a_pixel_is_a_square():
+    (pixel,) = outline("... .1. ...")
+    assert_polygon(pixel, [(0.5, 0.5), (1.5, 0.5), (1.5, 1.5), (0.5, 1.5)])
+
+
+def test_x_is_the_column_and_y_the_row():
+    (polygon,) = outline("...... ....1. ......")
+    assert polygon.centroid == shapely.Point(4, 1)
+
+
+def test_straight_stretches_have_no_vertices():
+    (polygon,) = outline("...... .1111. .1111. .11... ......")
+    assert len(polygon.exterior.coords) - 1 == 6
+
+
+def test_a_neighbour_that_ends_half_way_leaves_a_vertex_in_the_middle_of_a_side():
+    large, upper, lower = outline("112 112 113 113")
+    assert_polygon(large, [(-0.5, -0.5), (1.5, -0.5), (1.5, 1.5), (1.5, 3.5), (-0.5, 3.5)])
+    assert large.intersection(upper).length == large.intersection(lower).length == 2
+
+
+def test_the_background_that_begins_at_a_side_leaves_one_too():
+    large, _ = outline("112 112 11. 11.")
+    assert (1.5, 1.5) in large.exterior.coords
+
+
+def test_so_does_a_cell_that_ends_at_the_border_of_the_image():
+    """Of the cell itself: outside of the image is a label of its own."""
+    (polygon,) = outline("11. 11. 1..")
+    assert len(polygon.exterior.coords) - 1 == 6
+    left, right = outline("12")
+    assert left.intersection(right).length == 1
+
+
+def test_a_hole_is_cut_out():
+    (frame,) = outline("..... .111. .1.1. .111. .....")
+    square = [(0.5, 0.5), (3.5, 0.5), (3.5, 3.5), (0.5, 3.5)]
+    assert_polygon(frame, square, [(1.5, 1.5), (2.5, 1.5), (2.5, 2.5), (1.5, 2.5)])
+
+
+def test_pixels_that_meet_by_a_corner_are_parts():
+    (parts,) = outline(".... .1.. ..1. ....")
+    assert parts.geom_type == "MultiPolygon"
+    assert [part.area for part in parts.geoms] == [1, 1]
+
+
+def test_holes_that_meet_by_a_corner_are_two():
+    (polygon,) = outline("1111 1.11 11.1 1111")
+    assert len(polygon.interiors) == 2
+    assert polygon.is_valid
+
+
+def test_a_bay_that_opens_by_a_corner_only_is_a_hole():
+    (polygon,) = outline("1111 1.11 11.. 11..")
+    assert polygon.geom_type == "Polygon"
+    assert [hole.length for hole in polygon.interiors] == [4]
+
+
+def test_a_hole_belongs_to_the_part_around_it():
+    (parts,) = outline("111.... 1.1.111 111.1.1 ....111")
+    assert [len(part.interiors) for part in parts.geoms] == [1, 1]
+    assert parts.area == 16
+
+
+def test_cells_nested_in_rings_have_holes_of_their_size():
+    polygons = outline("11111 12221 12321 12221 11111")
+    assert [polygon.area for polygon in polygons] == [16, 8, 1]
+    assert shapely.union_all(polygons).equals(shapely.box(-0.5, -0.5, 4.5, 4.5))
+
+
+def test_one_geometry_per_label_in_ascending_order():
+    polygons = outline("9.2 ... 7.4")
+    assert [polygon.centroid.coords[0] for polygon in polygons] == [(2, 0), (2, 2), (0, 2), (0, 0)]
+    runs = encode(draw("9.2 ... 7.4"))
+    assert outline_polygons(runs, (1, 1), outline="pixels")[0].tolist() == [2, 4, 7, 9]
+
+
+def test_a_factor_scales_about_the_origin():
+    (polygon,) = outline("... .1. ...", 4)
+    assert_polygon(polygon, [(2, 2), (6, 2), (6, 6), (2, 6)])
+
+
+def test_no_cells_have_no_outlines():
+    assert outline("... ...") == []
+
+
+def test_a_square_that_fills_a_slide_has_four_corners():
+    side = 30_000
+    _, (polygon,), _ = outline_polygons(square_as_runs(side, at=10), (4, 4), outline="pixels")
+    assert len(polygon.exterior.coords) == 5
+    assert polygon.area == 16 * side**2
+
+
+def test_a_checkerboard_is_its_squares():
+    image = np.indices((30, 41)).sum(axis=0) % 2 + 1
+    for polygon, n in zip(assert_outlined(image, "pixels"), (615, 615), strict=True):
+        assert len(polygon.geoms) == n
+
+
+# ---- whatever the label image
+
+
+@pytest.mark.parametrize("around", [0, 9])
+def test_every_kind_of_saddle(around):
+    assert_outlined(all_saddles(around), "pixels")
+
+
+@given(label_images(16))
+@examples
+def test_painted_and_noisy_images_of_any_type(masks):
+    assert_outlined(masks, "pixels")
+
+
+@given(st.integers(0, 2**32 - 1))
+@examples
+def test_patterns(seed):
+    assert_outlined(draw_pattern(seed), "pixels")
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([(1, 1), (4, 4), (0.3, 1.7)]), st.booleans())
+@examples
+def test_scaled_and_mirrored(seed, scale, mirrored):
+    """The same vertices, multiplied; upside down, from the lowest row with a cell."""
+    masks = draw_pattern(seed)
+    runs = encode(masks)
+    labels, geometry, shift = outline_polygons(runs, scale, outline="pixels", mirrored=mirrored)
+    assert labels.tolist() == sorted({*masks[masks > 0].tolist()})
+    down, across = scale
+    lowest = runs.row.max(initial=-1)
+    assert shift == (down * (lowest + 0.5) if mirrored and len(labels) else 0)
+    plain = as_array(masks_to_polygons(masks, outline="pixels"))
+    expected = shapely.transform(
+        plain, lambda xy: xy * (across, -down if mirrored else down) + (0, shift)
+    )
+    assert shapely.equals_exact(shapely.normalize(geometry), shapely.normalize(expected)).all()
+    assert shapely.is_valid(geometry).all()
+    assert shapely.coverage_is_valid(geometry)
+
+
+@given(st.integers(0, 2**32 - 1))
+@examples
+def test_without_background_the_cells_fill_the_image(seed):
+    masks = draw_pattern(seed) + 1
+    polygons = masks_to_polygons(masks, outline="pixels")
+    height, width = masks.shape
+    whole = shapely.box(-0.5, -0.5, width - 0.5, height - 0.5)
+    assert shapely.coverage_union_all(polygons).equals(whole)
+
+
+# ---- these tests can fail
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda polygons: [shapely.Polygon(polygons[0].exterior), *polygons[1:]],
+        lambda polygons: [*polygons[:2], polygons[2].geoms[0]],
+        lambda polygons: [polygons[0].simplify(0), *polygons[1:]],
+        lambda polygons: [polygons[1], polygons[0], polygons[2]],
+        lambda polygons: [polygons[0].buffer(0.1), *polygons[1:]],
+        lambda polygons: masks_to_polygons(draw("1112 1.12 1115 55.5")),
+    ],
+    ids=["no hole", "one part", "no node", "other order", "larger", "contours"],
+)
+def test_what_is_wrong_is_seen(spoil):
+    masks = draw("1112 1.12 1115 55.5")
+    polygons = masks_to_polygons(masks, outline="pixels")
+    assert_pixels(masks, polygons)
+    with pytest.raises(AssertionError):
+        assert_pixels(masks, spoil(polygons))
