@@ -362,7 +362,8 @@ def test_the_table_of_rejected_regions_follows(page, again):
     chosen = chosen.sort_values("area", kind="stable")
     assert page.find("#shown").text == f"1 to {len(chosen)} of {len(chosen)} regions"
     rows = page.execute_script(
-        "return [...document.querySelectorAll('#rows tr')].map(r => [...r.cells].map(c => c.textContent))"
+        "return [...document.querySelectorAll('#rows tr')]"
+        ".map(row => [...row.cells].map(cell => cell.textContent))"
     )
     heads = page.execute_script(
         "return [...document.querySelectorAll('[data-key]')].map(e => e.dataset.key)"
@@ -378,7 +379,7 @@ def test_the_table_of_rejected_regions_follows(page, again):
 
 
 def plain(text):
-    return float(text.replace(",", "").replace("−", "-"))
+    return float(text.replace(",", "").replace("\N{MINUS SIGN}", "-"))
 
 
 # ---- cells
