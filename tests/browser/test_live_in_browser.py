@@ -18,6 +18,7 @@ from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.support.ui import Select
 
 from postseg import FilterConfig, PostSegmentation
+from postseg._support.words import human
 from postseg.filtering.criteria import TESTS
 from postseg.show.page.pictures import views_of
 from postseg.show.paint import edges_of, paint_inks
@@ -405,7 +406,7 @@ def test_a_click_on_a_cell_tells_its_values_margins_and_reason(page, live):
     )
     ActionChains(page).move_to_element_with_offset(canvas, round(x), round(y)).click().perform()
     said = page.find("#cell").text
-    assert said.startswith(f"Region {number} rejected: high convexity deficit")
+    assert said.startswith(f"Region {number} rejected: high convexity deficit\n")
     assert f"Input label {row['source_label']} " in said
     assert f"{row['transcript_counts']} transcripts" in said
     deficit = next(line for line in said.splitlines() if line.startswith("Convexity deficit"))
@@ -414,6 +415,17 @@ def test_a_click_on_a_cell_tells_its_values_margins_and_reason(page, live):
         deficit == f"Convexity deficit {row['convexity_deficit']:.6g} ≤ 0.2 fails by {margin:.6g}"
     )
     assert page.find(".mark").is_displayed()
+
+
+def test_a_cell_tells_all_of_its_reasons(browser, live):
+    post, path = live["own reasons"]
+    failed = post.rejections(post.regions)
+    number = failed.index[failed.sum(axis=1) > 1][0]
+    open_live(browser, path)
+    browser.execute_script("live.choose(arguments[0])", int(number))
+    first, *others = [human(name).lower() for name in failed.columns[failed.loc[number]]]
+    said = browser.find("#cell p").text
+    assert said == f"Region {number} rejected: {first}, and also {', '.join(others)}"
 
 
 def test_a_cell_is_found_by_its_number_without_a_mouse(page):

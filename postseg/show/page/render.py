@@ -30,7 +30,10 @@ except ImportError as error:
 
 _TEMPLATES = files("postseg.show.page") / "templates"
 # in the order in which they use each other
-_LIVE_SCRIPTS = ("decide.js", "unpack.js", "picture.js", "chart.js", "live.js")
+_LIVE_SCRIPTS = (
+    *("words.js", "decide.js", "unpack.js", "choice.js", "picture.js", "chart.js", "control.js"),
+    *("outcomes.js", "cells.js", "rejected.js", "live.js"),
+)
 _KINDS = {b"\x89PNG": "png", b"\xff\xd8": "jpeg"}
 _STATISTICS = ("min", "median", "mean", "max", "std")
 

@@ -136,13 +136,13 @@ const decide = (() => {
   // ---- regions
 
   // Of `facts` (see unpack.js) and settings: by region the number of its first reason (that of
-  // reasons where it is kept), and how many it failed; how many there are of each.
+  // reasons where it is kept), how many it failed, and by reason whether; how many there are of each.
   function regions(facts, settings) {
     const { n, reasons, columns, cut, transcripts } = facts;
     const kept = reasons.length;
     const first = new Uint8Array(n).fill(kept);
     const failures = new Uint8Array(n);
-    const failed = new Uint8Array(n);
+    const outcomes = reasons.map(() => null); // null: rejects none
     const spared = settings.border === "keep" ? cut : null;
     const bounds = new Map();
     for (const test of facts.tests) bounds.set(test, boundOf(test, settings, facts));
@@ -150,7 +150,7 @@ const decide = (() => {
       const tests = facts.tests.filter((test) => test.reason === name && bounds.get(test) !== null);
       const drops = name === "cut_by_border" && settings.border === "drop";
       if (!tests.length && !drops && !own && !added) return; // rejects nothing
-      failed.fill(0);
+      const failed = (outcomes[code] = new Uint8Array(n));
       for (const test of tests) {
         const bound = bounds.get(test);
         const values = columns[test.metric];
@@ -173,7 +173,7 @@ const decide = (() => {
     const sums = transcripts ? new Array(kept + 1).fill(0) : null;
     for (let i = 0; i < n; i++) counts[first[i]]++;
     if (sums) for (let i = 0; i < n; i++) sums[first[i]] += transcripts[i];
-    return { first, failures, counts, sums, bounds, kept };
+    return { first, failures, outcomes, counts, sums, bounds, kept };
   }
 
   return { regions, area, boundOf, problem, contradictions };
