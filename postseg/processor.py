@@ -1137,7 +1137,9 @@ class PostSegmentation:
         overwrite: bool = False,
         seams: bool = False,
     ) -> None:
-        """Write all of it as one page for a browser: pictures, thresholds, table of the rejected.
+        """Write all of it as one page for a browser: pictures, thresholds to be moved, tables.
+
+        The page holds the metrics of all regions, and filters anew by itself as `refilter` does.
 
         Parameters
         ----------

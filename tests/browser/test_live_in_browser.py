@@ -438,10 +438,8 @@ def test_a_click_on_a_cell_tells_its_values_margins_and_reason(page, live):
     assert f"Input label {row['source_label']} " in said
     assert f"{row['transcript_counts']} transcripts" in said
     deficit = next(line for line in said.splitlines() if line.startswith("Convexity deficit"))
-    margin = -row["margin_high_convexity_deficit"]
-    assert (
-        deficit == f"Convexity deficit {row['convexity_deficit']:.6g} ≤ 0.2 fails by {margin:.6g}"
-    )
+    margin = f"{row['margin_high_convexity_deficit']:.4g}".replace("-", "\N{MINUS SIGN}")
+    assert deficit == f"Convexity deficit {row['convexity_deficit']:.6g} ≤ 0.2 {margin}"
     assert page.find(".mark").is_displayed()
 
 
@@ -506,6 +504,21 @@ def test_the_picture_is_painted_as_python_paints_it(page, live, again):
 
 
 # ---- for everyone
+
+
+def test_nothing_is_loaded_and_nothing_goes_wrong(browser, live):
+    _, path = live["own reasons"]
+    browser.get_log("browser")  # forget what was logged before
+    browser.get_log("performance")
+    open_live(browser, path)
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    urls = [
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    ]
+    assert {url for url in urls if not url.startswith("data:")} <= {path.as_uri(), "about:blank"}
+    assert browser.get_log("browser") == []
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])

@@ -82,7 +82,7 @@ function makeCells(state, pictures, controls, choose) {
       cells.length ? [el("h4", { textContent: heading }), el("ul", { className: sharp ? "cut-outs" : "places" }, ...cells.map(show))] : [];
     const { take } = facts.maps[0].rows;
     const note = sharp
-      ? take > 1 && `Drawn at one of ${take} pixels along each side, as the picture is.`
+      ? take > 1 && `Drawn from one pixel in ${take} along each side, as the picture is.`
       : "Cells are too small in the picture to be cut out of it: their values, and rows and columns. A click shows where they lie.";
     flip.replaceChildren(
       ...part("Kept, next to go", kept),
@@ -108,7 +108,7 @@ function makeCells(state, pictures, controls, choose) {
         rows.push(el("tr", { className: margin < 0 ? "failed" : "" },
           ...heading,
           el("td", { className: "number", textContent: bound }),
-          el("td", { className: "number", textContent: margin === null || margin !== margin ? "–" : `${margin < 0 ? "fails by " : ""}${brief(Math.abs(margin))}` })));
+          el("td", { className: "number", textContent: margin === null || margin !== margin ? "–" : short(margin) })));
       const heading = [el("th", { scope: "row", textContent: name, rowSpan: Math.max(1, tests.length) }), el("td", { className: "number", textContent: shown, rowSpan: Math.max(1, tests.length) })];
       if (!tests.length) line(heading, "–", null);
       tests.forEach((test, k) => {

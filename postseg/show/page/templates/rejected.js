@@ -1,7 +1,7 @@
 // The rejected regions of a choice, as data.py has those of the run for the table.
 const rejectedOf = (() => {
   // whole numbers, or four digits, but none cut before the point
-  const short = (value) =>
+  const fourDigits = (value) =>
     value !== value ? null : Math.abs(value) >= 1000 ? Math.round(value) : Number(value.toPrecision(4));
 
   return (facts, { first, kept, counts, bounds }, keys) => {
@@ -13,7 +13,7 @@ const rejectedOf = (() => {
     const margin = (i) => {
       const tests = facts.tests.filter((test) => test.reason === facts.reasons[first[i]].name && bounds.get(test) !== null);
       const margins = tests.map((test) => (columns[test.metric][i] - bounds.get(test)) * (test.bound === "min" ? 1 : -1));
-      return margins.length ? short(Math.min(...margins)) : null;
+      return margins.length ? fourDigits(Math.min(...margins)) : null;
     };
     const places = { centroid_row: columns.row_tenths, centroid_col: columns.col_tenths };
     const column = (key) =>
@@ -21,7 +21,7 @@ const rejectedOf = (() => {
       : key === "reason" ? some.map((i) => codes.indexOf(first[i]))
       : key === "margin" ? some.map(margin)
       : key in places ? some.map((i) => places[key][i] / 10)
-      : columns[key] instanceof Float64Array ? some.map((i) => short(columns[key][i]))
+      : columns[key] instanceof Float64Array ? some.map((i) => fourDigits(columns[key][i]))
       : some.map((i) => columns[key][i]);
     return {
       reasons: codes.map((code) => facts.reasons[code].name),

@@ -2,6 +2,7 @@
 const byId = (id) => document.getElementById(id);
 const whole = (value) => Math.round(value).toLocaleString("en-US");
 const brief = (value) => value.toLocaleString("en-US", { maximumSignificantDigits: 6 }).replace("-", "−");
+const short = (value) => value.toLocaleString("en-US", { maximumSignificantDigits: 4 }).replace("-", "−");
 const percent = (part, of) => `${of ? ((100 * part) / of).toFixed(1) : "0.0"}%`;
 
 // what stays as it is need not be laid out again
