@@ -175,9 +175,9 @@ class PostSegmentation:
     outline : {"contour", "pixels", "simplified"}
         What polygons are. ``"contour"``: the outer ring half way between pixels, without holes.
         ``"pixels"``: the edges of the pixels, with all holes and parts, exactly of their area.
-        ``"simplified"``: as few vertices as still give every pixel back to its cell, with holes
-        and parts. Of the last two neighbours share their edges, without gap or overlap, and a
-        cell may be a MultiPolygon.
+        ``"simplified"``: few vertices, and still every pixel in its cell, with holes and parts.
+        Of the last two neighbours share their edges, without gap or overlap, and a cell may be a
+        MultiPolygon.
     filter_config : FilterConfig or mapping, optional
         Thresholds of the filter; default ``FilterConfig()``.
     verbose : bool
@@ -330,6 +330,7 @@ class PostSegmentation:
 
     def __repr__(self) -> str:
         heading = f"{type(self).__name__} {self.label_name!r}, factor {self.factor_rescale}"
+        heading += "" if self.outline == "contour" else f", {self.outline} outlines"
         return "\n  ".join([heading, *str(self._held).splitlines()])
 
     def _repr_html_(self) -> str:

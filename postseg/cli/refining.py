@@ -58,9 +58,10 @@ def refining_options(command: Callable[..., None]) -> Callable[..., None]:
             type=click.Choice(OUTLINES),
             default="contour",
             show_default=True,
-            help="What polygons are. contour: outer rings half way between pixels. pixels: edges "
-            "of pixels, holes and parts, exact areas. simplified: a third of those vertices, and "
-            "every pixel still in its cell. In the last two neighbours share their edges.",
+            help="Which polygons to draw. contour: outer rings half way between pixels. pixels: "
+            "edges of pixels, holes and parts, exact areas. simplified: a quarter of those "
+            "vertices, and every pixel still in its cell. In the last two neighbours share their "
+            "edges.",
         ),
         click.option(
             "--no-enlarge",

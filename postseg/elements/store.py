@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _ATTRIBUTES = "spatialdata_attrs"  # of a table: what it annotates; of a root: that it is one
 _POINTS = "obsm/spatial"
 _COUNTS = f"uns/{KEY}/transcripts"
+_TOLD = ("label_name", "mask_shape", "image_shape", "outline")  # to who verifies
 _OURS = ("x", "y", "label", "region")  # columns of points by postseg
 _ANNOTATING = "table that annotates the labels or the shapes"
 
@@ -284,7 +285,7 @@ def _annotations(
     obsm = {} if points is None else {"spatial": points[chosen]}
     uns = {_ATTRIBUTES: attributes}
     if root.get(f"{table}/uns/{KEY}") is not None:
-        told = (f"{table}/uns/{KEY}/{key}" for key in ("mask_shape", "image_shape", "outline"))
+        told = (f"{table}/uns/{KEY}/{key}" for key in _TOLD)
         found = {place.rpartition("/")[2]: place for place in told if root.get(place) is not None}
         uns[KEY] = {key: read_elem(checked(root, place)) for key, place in found.items()}
     if not len(obs):

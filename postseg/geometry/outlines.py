@@ -35,7 +35,7 @@ def outline_polygons(
 
     Vertices are (x, y) = (column, row), pixel centres at integers, times `scale`, which is of
     (rows, columns). `mirrored` makes of y what `mirror_y0` would, and shifts it by the lowest row
-    that is outlined: it points up, from 0.
+    that is outlined: it points up, from the lower edge of that row.
 
     Returns
     -------

@@ -7,7 +7,9 @@
 - Together they are a coverage: where two cells meet, both have the same edges. What
   `shapely.coverage_is_valid` finds are overlaps and edges that run along each other with other
   vertices. A gap it takes for background. So each edge with another cell beyond, by the labels,
-  is to be one of that cell, too.
+  is to be one of that cell, too. Where the masks are known that alone tells a coverage, of cells
+  that have just their pixels; shapely is asked as well, but not where one cell has so many
+  neighbours or holes that its time, which grows with their square, would be minutes.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ _BATCH = 1 << 18  # vertices to look at at a time
 _ON = 1e-6  # mask pixels: more than transformations take a vertex off its place by rounding
 _FINE = 256  # parts of a mask pixel: all coordinates are whole numbers of them
 _HALF = _FINE // 2
+_MOST = 5e7  # comparisons that shapely is left to make: some seconds
+_ORDINARY = 1e4  # for one cell
 _FURTHEST = 1 << 30  # of these parts
 
 
@@ -46,19 +50,42 @@ def look(
     """
     if not polygons.id.size:
         return polygons.id, polygons.id
-    whole = np.where(polygons.valid, polygons.geometry, shapely.Polygon())
-    wrong = ~shapely.is_empty(shapely.coverage_invalid_edges(whole))
-    torn = polygons.id[wrong]
-    if masks is None:
-        return polygons.id[:0], torn
-    off, parted = _edges(polygons, outline, runs, masks, to_pixels)
-    return polygons.id[off], np.union1d(torn, parted)
+    off, parted, pairs = np.zeros(polygons.id.size, bool), polygons.id[:0], None
+    if masks is not None:
+        off, parted, pairs = _edges(polygons, outline, runs, masks, to_pixels)
+    if pairs is None or off.any() or parted.size or _comparisons(polygons, pairs) < _MOST:
+        whole = np.where(polygons.valid, polygons.geometry, shapely.Polygon())
+        overlaps = ~shapely.is_empty(shapely.coverage_invalid_edges(whole))
+        parted = np.union1d(parted, polygons.id[overlaps])
+    return polygons.id[off], parted
+
+
+def _comparisons(polygons: Polygons, pairs: NDArray[np.int64]) -> float:
+    """How many shapely makes, about, for cells of which it makes many.
+
+    It compares each cell's vertices with all its neighbours, and its rings with each other.
+
+    `pairs` are the ids of cells that have an edge in common.
+    """
+    n_neighbours = np.zeros(polygons.id.size)
+    pairs = np.unique(pairs, axis=0)
+    ids, counts = np.unique(pairs, return_counts=True)
+    n_neighbours[np.isin(polygons.id, ids)] = counts[np.isin(ids, polygons.id)]
+    rings = np.zeros(polygons.id.size)
+    parts, of = shapely.get_parts(polygons.geometry, return_index=True)
+    np.add.at(rings, of, 1 + shapely.get_num_interior_rings(parts))
+    vertices = shapely.get_num_coordinates(polygons.geometry)
+    comparisons = vertices * n_neighbours + rings**2
+    return float(comparisons[comparisons > _ORDINARY].sum())
 
 
 def _edges(
     polygons: Polygons, outline: str, runs: Runs, masks: Masks, to_pixels: Matrix
-) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Which polygons are off the edges of mask pixels; and ids of cells that a gap parts."""
+) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
+    """Which polygons are off the edges of mask pixels; ids of cells that a gap parts; and pairs.
+
+    These are the ids of cells that have an edge in common, by the labels, (n, 2).
+    """
     to_masks = masks.of_labels @ to_pixels
     off = np.zeros(polygons.id.size, bool)
 
@@ -90,7 +117,8 @@ def _edges(
     own, beyond, low, high = (np.concatenate(part) for part in zip(*batches, strict=True))
     # others have no polygon, which is told: the shapes may be a part of what the labels are of
     both = np.isin(beyond, polygons.id[~shapely.is_empty(polygons.geometry)])
-    return off, _unmatched(own[both], beyond[both], low[both], high[both])
+    own, beyond, low, high = (part[both] for part in (own, beyond, low, high))
+    return off, _unmatched(own, beyond, low, high), np.sort(np.stack([own, beyond], axis=1))
 
 
 def _towards_others(

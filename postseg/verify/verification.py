@@ -150,8 +150,10 @@ class Verification:
     def _demanded(self) -> list[str]:
         """What outlines are to be, of those that are more than contours."""
         outline = self.summary["outline"]
-        if self.summary["in_shapes"] is None or outline not in exact.EXACT:
+        if self.summary["in_shapes"] is None or outline in (None, "contour"):
             return []
+        if outline not in exact.EXACT:
+            return [f"Outlines {outline!r} are not known here: compared roughly, as contours."]
         if self.summary["exact"]:
             demand = "each is to have just its label's pixels, without a gap between neighbours"
         else:
@@ -385,7 +387,8 @@ def _place_rows(
     if table is None or rows is None or points is None:
         return None, None
     of_labels = build.maps_to_systems(labels)
-    ours = KEY in table.uns and "global" in of_labels
+    # of a subclass's own filter the table tells less, and may be of a part of each cell only
+    ours = "label_name" in table.uns.get(KEY, {}) and "global" in of_labels
     systems = ["global"] if ours else sorted(of_labels, key=global_first)
     to_pixels: dict[str, Any] = {
         name: np.linalg.inv(of_labels[name]) for name in systems if area_scale(of_labels[name])

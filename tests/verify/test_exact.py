@@ -28,6 +28,7 @@ from postseg.geometry.outlines import outline_polygons
 from postseg.geometry.placement import translation
 from postseg.raster.images import encode
 from postseg.raster.nearest import shown
+from postseg.verify import exact
 from postseg.verify.compare import compare, label_cells, read_polygons
 from postseg.verify.exact import look
 from postseg.verify.masks import Masks, find_masks
@@ -382,3 +383,32 @@ def to_raw(scale, shift):
     """From pixels to polygons, as `Placement.to_raw`."""
     centres = translation(-scale[1] / 2, -scale[0] / 2)
     return translation(0, shift) @ np.diag([1, -1, 1]) @ centres
+
+
+def test_a_cell_with_thousands_of_neighbours_is_no_matter_of_minutes(monkeypatch):
+    """Shapely would look through all of its vertices for each; it is asked where it is quick."""
+    n = 30
+    numbers = np.kron(np.arange(2, n * n + 2).reshape(n, n), np.ones((5, 5), int))
+    inner = np.tile(np.pad(np.ones((2, 3), bool), ((2, 1), (1, 1))), (n, n))
+    masks = np.where(inner, numbers, 1).astype(np.int32)
+    labels, polygons, _ = outline_polygons(encode(masks), (1, 1), outline="pixels")
+    given = (
+        read_polygons(labels, polygons),
+        "pixels",
+        encode(masks),
+        Masks(masks.shape, masks.shape),
+    )
+    to_pixels = translation(0.5, 0.5)
+    asked = []
+    real = shapely.coverage_invalid_edges
+    monkeypatch.setattr(
+        shapely, "coverage_invalid_edges", lambda all_: asked.append(1) or real(all_)
+    )
+    for most, times in ((1e9, 1), (1e4, 0)):
+        monkeypatch.setattr(exact, "_MOST", most)
+        asked.clear()
+        assert [found.size for found in look(*given, to_pixels)] == [0, 0]
+        assert len(asked) == times
+    polygons[5] = polygons[5].buffer(0.5)  # beyond its hole
+    given = read_polygons(labels, polygons), *given[1:]
+    assert labels[5] in look(*given, to_pixels)[1]
