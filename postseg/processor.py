@@ -1233,7 +1233,9 @@ class PostSegmentation:
         overwrite: bool = False,
         seams: bool = False,
     ) -> None:
-        """Write all of it as one page for a browser: pictures, thresholds, table of the rejected.
+        """Write all of it as one page for a browser: pictures, thresholds to be moved, tables.
+
+        The page holds the metrics of all regions, and filters anew by itself as `refilter` does.
 
         Parameters
         ----------
@@ -1270,6 +1272,7 @@ class PostSegmentation:
             run.report,
             run.regions,
             shown,
+            live=self._to_be_moved(run, scene),
             title=title or self.label_name,
             source=source,
             made=datetime.now(),
@@ -1660,6 +1663,15 @@ class PostSegmentation:
         with self._in_force(measured.image, config):
             failed = find_failures(measured.table, self.rejections)
         return sweep(field, measured, config, failed, count_kept)
+
+    def _to_be_moved(self, run: FilterRun, scene: Scene) -> str:
+        """What a page needs to filter anew by itself."""
+        from postseg.show.page.live import pack_live
+
+        config = run.report.config
+        with self._in_force(run.measured.image, config):
+            failed = find_failures(run.measured.table, self.rejections)
+        return pack_live(scene, run.regions, failed, run.report, self._pixel_area())
 
     def _pixel_area(self) -> Fraction | None:
         """The area of a mask pixel in um^2, None where it is not known."""

@@ -114,6 +114,16 @@ def page_of(post, title="Nuclei", source="nuclei.npy", pictures=None, **more):
     return render(post.filter_report, post.regions, pictures, **told, **more)
 
 
+def packed_of(post, image=None):
+    """What a page holds to filter anew."""
+    return post._to_be_moved(*post._scene(image))
+
+
+def live_page_of(post, **more):
+    """A page with thresholds that can be moved."""
+    return page_of(post, live=packed_of(post), **more)
+
+
 class _Reader(HTMLParser):
     def __init__(self):
         super().__init__()

@@ -63,15 +63,8 @@ def draw_histogram(axes: Axes, metric: str, regions: pd.DataFrame, config: Filte
     """
     values = regions[metric].to_numpy(dtype=float)
     reasons = regions["reason"].to_numpy(dtype=object)
-    thresholds = {
-        (test.threshold, value)
-        for test in criteria.TESTS
-        if test.metric == metric
-        and (value := criteria.resolve(test, config, regions)) is not None
-        and value >= 0  # the mean less some standard deviations may be below all areas
-    }
-    low, high = _limits(values[np.isfinite(values)], [value for _, value in thresholds])
-    edges = _bins(metric, low, high, np.isfinite(values).sum())
+    thresholds = _thresholds(metric, regions, config)
+    edges = bins_of(metric, regions, config)
     axes.set_xlim(edges[0], edges[-1])
     typical = METRIC[metric].typical
     if typical is not None:
@@ -116,6 +109,25 @@ def draw_histogram(axes: Axes, metric: str, regions: pd.DataFrame, config: Filte
     note = f" ({'; '.join(filter(None, notes))})" if any(notes) else ""
     axes.set_xlabel(f"{name_of(metric)}{note}", fontsize=NORMAL, color=INK)
     axes.set_ylabel("regions", fontsize=SMALL, color=FAINT)
+
+
+def bins_of(metric: str, regions: pd.DataFrame, config: FilterConfig) -> NDArray[np.float64]:
+    """The edges of a histogram's bins, in which its thresholds have room."""
+    values = regions[metric].to_numpy(dtype=float)
+    thresholds = [value for _, value in _thresholds(metric, regions, config)]
+    low, high = _limits(values[np.isfinite(values)], thresholds)
+    return _bins(metric, low, high, np.isfinite(values).sum())
+
+
+def _thresholds(metric: str, regions: pd.DataFrame, config: FilterConfig) -> set[tuple[str, float]]:
+    """Those in force that look at a metric, and what they came to."""
+    return {
+        (test.threshold, value)
+        for test in criteria.TESTS
+        if test.metric == metric
+        and (value := criteria.resolve(test, config, regions)) is not None
+        and value >= 0  # the mean less some standard deviations may be below all areas
+    }
 
 
 def _limits(values: NDArray[np.float64], thresholds: list[float]) -> tuple[float, float]:

@@ -61,17 +61,27 @@ def see_all(scene: Scene, regions: pd.DataFrame, colour: Colour = "share") -> Ov
     colour : {"share", "reason"}
         What bins show: the share that was rejected, or the commonest reason.
     """
-    view = whole(scene.runs.shape)
-    width = _width(regions, view)
-    if not len(regions) or width >= _SEEN_FROM:
-        places = [_look(scene, regions, place) for place in _closer(scene, regions, view, width)]
+    seen = views_of(scene, regions)
+    if seen:
+        view, *closer = seen
+        places = [_look(scene, regions, place) for place in closer]
         return Overview(view, filter_picture(scene, view), None, places)
-    bins = count_bins(regions, scene.look, view, width)
+    view = whole(scene.runs.shape)
+    bins = count_bins(regions, scene.look, view, _width(regions, view))
     picture = bins_picture(scene, bins, colour)
     places = [_look(scene, regions, place) for place in _worst(scene, regions, view)]
     if places:
         picture = picture._replace(swatches=places[0].picture.swatches)
     return Overview(view, picture, bins, places)
+
+
+def views_of(scene: Scene, regions: pd.DataFrame) -> list[View]:
+    """All of a mask, and a part of it where it is large; nothing where regions are counted."""
+    view = whole(scene.runs.shape)
+    width = _width(regions, view)
+    if len(regions) and width < _SEEN_FROM:
+        return []
+    return [view, *_closer(scene, regions, view, width)]
 
 
 def _width(regions: pd.DataFrame, view: View) -> float:

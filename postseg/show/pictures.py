@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -72,6 +73,33 @@ class FilterPicture(NamedTuple):
     seams: list[Entry]
 
 
+class Layers(NamedTuple):
+    """What a picture is made of before it is decided which regions are rejected.
+
+    Attributes
+    ----------
+    shown : (h, w) array of int
+        Region numbers.
+    tones : (n + 1,) array of int
+        Which of the pale colours each region has while it is kept, by number.
+    reasons : list of str
+        In the order of their inks.
+    inks : Inks
+        Background, pale colours, reasons.
+    swatches : dict
+        As of a `FilterPicture`, of all reasons.
+    tissue : (h, w, 3) array of uint8 or None
+        What it is painted on, if not on white.
+    """
+
+    shown: NDArray[np.int32]
+    tones: NDArray[np.int64]
+    reasons: list[str]
+    inks: Inks
+    swatches: dict[str, Pixels]
+    tissue: Pixels | None
+
+
 def set_scene(runs: Runs, regions: pd.DataFrame, image: Any = None) -> Scene:
     """Gather what pictures of a filter run show.
 
@@ -120,11 +148,7 @@ def filter_picture(scene: Scene, view: View) -> FilterPicture:
     """
     rejected = scene.look > 0
     shown = sample_regions(scene.runs, view, rejected)
-    canvas = np.ones((1, 1, 3), np.float32)
-    if scene.tissue is not None:
-        canvas = sample_tissue(scene.tissue, view)
-        # faded towards its ground, so that what is drawn on it stands out
-        canvas += np.float32(0.3) * (canvas.mean().round() - canvas)
+    canvas = _canvas(scene, view)
     width, outlined = width_of_regions(shown), scene.tissue is not None
     inks = choose_inks([*scene.styles.values()], canvas, width, outlined)
 
@@ -139,14 +163,40 @@ def filter_picture(scene: Scene, view: View) -> FilterPicture:
         draw_seams(pixels, scene.seams, view, ~rejected[shown], width)
         seams = legend_of(scene.seams, canvas.mean(axis=(0, 1)), width)
 
-    return FilterPicture(pixels, _swatches(scene, inks, canvas), seams)
+    return FilterPicture(pixels, _swatches(scene.styles, inks, canvas, outlined), seams)
 
 
-def _swatches(scene: Scene, inks: Inks, canvas: Floats) -> dict[str, Pixels]:
-    """How "" (kept) and each reason look in a picture."""
-    outlined = scene.tissue is not None
+def layers_of(scene: Scene, view: View, reasons: Iterable[str]) -> Layers:
+    """What the same picture is made of, whichever of the regions are rejected, for these reasons.
+
+    All regions too small to be seen are drawn larger, since any may be rejected.
+    """
+    seen = np.arange(scene.look.size) > 0
+    shown = sample_regions(scene.runs, view, seen)
+    canvas, outlined = _canvas(scene, view), scene.tissue is not None
+    styles = styles_of(reasons)
+    inks = choose_inks([*styles.values()], canvas, width_of_regions(shown), outlined)
+    swatches = _swatches(styles, inks, canvas, outlined)
+    tissue = (255 * canvas).round().astype(np.uint8) if outlined else None
+    return Layers(shown, _tones(shown, seen.size), [*styles], inks, swatches, tissue)
+
+
+def _canvas(scene: Scene, view: View) -> Floats:
+    """What a picture is painted on: white, or the microscope image."""
+    if scene.tissue is None:
+        return np.ones((1, 1, 3), np.float32)
+    canvas = sample_tissue(scene.tissue, view)
+    # faded towards its ground, so that what is drawn on it stands out
+    canvas += np.float32(0.3) * (canvas.mean().round() - canvas)
+    return canvas
+
+
+def _swatches(
+    styles: Iterable[str], inks: Inks, canvas: Floats, outlined: bool
+) -> dict[str, Pixels]:
+    """How "" (kept) and each reason look."""
     looks = {"": [1] if outlined else [1, 2, 3]}
-    looks |= {reason: [len(PALE) + k] for k, reason in enumerate(scene.styles, 1)}
+    looks |= {reason: [len(PALE) + k] for k, reason in enumerate(styles, 1)}
     swatches = {name: paint_swatch(look, inks, canvas) for name, look in looks.items()}
     if outlined:  # the other half as in the charts
         half = swatches[""].shape[1] // 2
@@ -174,7 +224,9 @@ def bins_picture(scene: Scene, bins: Bins, colour: Colour) -> FilterPicture:
         seams = legend_of(scene.seams, canvas.mean(axis=(0, 1)), width)
     ground = canvas.mean(axis=(0, 1), keepdims=True)
     inks = choose_inks([*scene.styles.values()], ground, _SPACIOUS, scene.tissue is not None)
-    return FilterPicture(pixels, _swatches(scene, inks, ground), seams)
+    return FilterPicture(
+        pixels, _swatches(scene.styles, inks, ground, scene.tissue is not None), seams
+    )
 
 
 def crop_picture(scene: Scene, number: int, box: tuple[int, int, int, int], side: int) -> Pixels:

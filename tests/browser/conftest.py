@@ -54,6 +54,30 @@ class Browser(Chrome):
             "return [...document.querySelectorAll(arguments[0])].map(e => e.textContent)", selector
         )
 
+    def violations(self, axe):
+        """What axe-core objects to, of any impact."""
+        # the page's policy holds for scripts of the page, not for those of the driver
+        self.execute_script(axe)
+        found = self.execute_async_script(
+            "axe.run(document, {rules: {'target-size': {enabled: true}}}).then(arguments[0])"
+        )
+        assert {"color-contrast", "heading-order", "target-size"} <= {
+            rule["id"] for rule in found["passes"]
+        }
+        return [
+            (rule["id"], node["target"]) for rule in found["violations"] for node in rule["nodes"]
+        ]
+
+    def outside(self, width):
+        """What does not fit in the width, but for tables in regions that scroll."""
+        assert self.execute_script("return document.documentElement.scrollWidth") <= width
+        script = """
+            return [...document.querySelectorAll("main *, header *, footer *")].filter(e =>
+              !e.parentElement.closest("[role=region][tabindex='0']") && !e.closest("option")
+              && e.getBoundingClientRect().right > arguments[0] + 0.5).map(e => e.outerHTML)
+        """
+        return self.execute_script(script, width)
+
 
 @pytest.fixture(scope="session")
 def _chromium(tmp_path_factory):

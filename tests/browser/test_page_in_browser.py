@@ -10,19 +10,6 @@ from postseg.show.page.render import config_toml
 SCREENS = [(width, scheme) for width in (1280, 360) for scheme in ("light", "dark")]
 
 
-def violations(browser, axe):
-    """What axe-core objects to, of any impact."""
-    # the page's policy holds for scripts of the page, not for those of the driver
-    browser.execute_script(axe)
-    found = browser.execute_async_script(
-        "axe.run(document, {rules: {'target-size': {enabled: true}}}).then(arguments[0])"
-    )
-    assert {"color-contrast", "heading-order", "target-size"} <= {
-        rule["id"] for rule in found["passes"]
-    }
-    return [(rule["id"], node["target"]) for rule in found["violations"] for node in rule["nodes"]]
-
-
 # ---- for everyone
 
 
@@ -34,7 +21,7 @@ def violations(browser, axe):
 def test_axe_finds_nothing(browser, pages, axe, name, width, scheme):
     browser.emulate(width, scheme)
     browser.open(pages[name])
-    assert violations(browser, axe) == []
+    assert browser.violations(axe) == []
 
 
 def test_axe_finds_nothing_after_use_either(browser, pages, axe):
@@ -43,7 +30,7 @@ def test_axe_finds_nothing_after_use_either(browser, pages, axe):
     for selector in ("#zoom", "#copy", "th[data-key=margin] button", "#next"):
         browser.find(selector).click()
     browser.wait("return document.getElementById('copied').textContent")
-    assert violations(browser, axe) == []
+    assert browser.violations(axe) == []
 
 
 @pytest.mark.parametrize("width", [1280, 900, 600, 360, 320])
@@ -51,13 +38,7 @@ def test_axe_finds_nothing_after_use_either(browser, pages, axe):
 def test_nothing_scrolls_sideways_but_tables_in_their_regions(browser, pages, name, width):
     browser.emulate(width)
     browser.open(pages[name])
-    outside = """
-        return [...document.querySelectorAll("main *, header *, footer *")].filter(e =>
-          !e.parentElement.closest("[role=region][tabindex='0']") && !e.closest("option")
-          && e.getBoundingClientRect().right > arguments[0] + 0.5).map(e => e.outerHTML)
-    """
-    assert browser.execute_script(outside, width) == []
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    assert browser.outside(width) == []
 
 
 def test_colours_follow_the_scheme_and_motion_the_preference(browser, pages):

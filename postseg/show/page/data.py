@@ -53,7 +53,7 @@ def reason_rows(report: FilterReport, swatches: dict[str, bytes]) -> Iterator[Re
     kept, lost = _shares(report)
     yield ReasonRow("Kept", rule, swatches.get(""), report.passed, report.percent_passed, kept)
     for reason, count in report.rejected.items():
-        rule = _rule(reason, report)
+        rule = rule_text(reason, report)
         if count or rule:
             share, swatch = 100 * count / total, swatches.get(reason)
             yield ReasonRow(human(reason), rule, swatch, count, share, lost.get(reason))
@@ -68,7 +68,7 @@ def _shares(report: FilterReport) -> tuple[float | None, dict[str, float]]:
     return 100 * found.share, {why: 100 * n / total for why, n in found.rejected.items()}
 
 
-def _rule(reason: str, report: FilterReport) -> str:
+def rule_text(reason: str, report: FilterReport) -> str:
     """Say what a region must be like to pass the test; nothing when it is off."""
     tests = tests_of(reason)
     if not tests:

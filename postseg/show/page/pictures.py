@@ -190,9 +190,14 @@ def _crops(
 
 
 def _picture(scene: Scene, pixels: Pixels, alt: str, side: int = 0) -> Picture:
-    data = _png(pixels) if scene.tissue is None else _jpeg(pixels)
+    data = encoded(pixels, photo=scene.tissue is not None)
     height, width = pixels.shape[:2]
     return Picture(data, alt, side or width, side or height)
+
+
+def encoded(pixels: Pixels, photo: bool = False) -> bytes:
+    """As a file: a photograph as JPEG, all else as PNG."""
+    return _jpeg(pixels) if photo else _png(pixels)
 
 
 def _chart(sheet: Sheet, alt: str) -> Picture:

@@ -30,6 +30,11 @@ except ImportError as error:
     ) from error
 
 _TEMPLATES = files("postseg.show.page") / "templates"
+# in the order in which they use each other
+_LIVE_SCRIPTS = (
+    *("words.js", "decide.js", "unpack.js", "choice.js", "picture.js", "chart.js", "control.js"),
+    *("outcomes.js", "cells.js", "rejected.js", "live.js"),
+)
 _KINDS = {b"\x89PNG": "png", b"\xff\xd8": "jpeg"}
 _STATISTICS = ("min", "median", "mean", "max", "std")
 
@@ -161,9 +166,9 @@ def _template() -> Template:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"data_uri": _data_uri, "number": _number}
+    environment.filters |= {"data_uri": data_uri, "number": _number}
     environment.filters |= {"exact": exact, "heading": heading, "human": human}
-    return environment.from_string((_TEMPLATES / "report.html").read_text(encoding="utf-8"))
+    return environment.from_string(_text("report.html"))
 
 
 def render(
@@ -175,6 +180,7 @@ def render(
     source: str,
     made: datetime,
     outline: Outline = "contour",
+    live: str = "",
 ) -> str:
     """Write the page: readable without a network, in light and dark, on a desk and on a phone.
 
@@ -192,6 +198,8 @@ def render(
         When.
     outline : {"contour", "pixels", "simplified"}
         Of the cells, for who wants to have them again; no picture is drawn from it.
+    live : str
+        As from `live.pack_live`, for thresholds that can be moved in the page; may be left out.
 
     Returns
     -------
@@ -212,9 +220,9 @@ def render(
     found = set(rejected["reason"].astype(str))
     reasons = sorted(found, key=lambda reason: (human(reason), reason))
     audit = audit_columns(rejected, reasons)
-    style, script = (
-        (_TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js")
-    )
+    style = _text("report.css")
+    scripts = ("shared.js", *(_LIVE_SCRIPTS if live else ()), "report.js")
+    script = "".join(map(_text, scripts))
     page = _template().render(
         style=style,
         script=script,
@@ -239,8 +247,13 @@ def render(
         reasons=reasons,
         counts=rejected["reason"].astype(str).value_counts(),
         data=pack(audit),
+        live=live,
     )
     return page.encode(errors="replace").decode()  # a file's name need not be text
+
+
+def _text(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def _number(value: float, metric: str) -> str:
@@ -248,6 +261,7 @@ def _number(value: float, metric: str) -> str:
     return fixed(value, METRIC[metric].digits, missing="")
 
 
-def _data_uri(data: bytes) -> str:
+def data_uri(data: bytes) -> str:
+    """A picture as the page holds it."""
     kind = next((kind for start, kind in _KINDS.items() if data.startswith(start)), "svg+xml")
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

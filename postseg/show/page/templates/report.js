@@ -1,4 +1,3 @@
-"use strict";
 (() => {
   const PAGE = 50;
   const $ = (id) => document.getElementById(id);
@@ -7,8 +6,10 @@
   // ---- the picture at its own size
 
   const frame = $("overview");
-  const picture = frame.querySelector("img");
-  const smaller = () => picture.clientWidth < picture.getAttribute("width");
+  const smaller = () => {
+    const picture = frame.querySelector("canvas") ?? frame.querySelector("img");
+    return picture.clientWidth < picture.getAttribute("width");
+  };
   const offer = () => {
     $("zoom").hidden = $("zoom").ariaPressed === "false" && !smaller();
   };
@@ -23,32 +24,9 @@
 
   // ---- the config
 
-  function select(node) {
-    const range = document.createRange();
-    range.selectNodeContents(node);
-    getSelection().removeAllRanges();
-    getSelection().addRange(range);
-  }
-
-  async function copy(text) {
-    try {
-      await navigator.clipboard.writeText(text);
-      return "Copied.";
-    } catch {
-      // pages opened from a file may have no clipboard, but can copy a selection
-      select($("toml"));
-      const hand = (event) => {
-        event.clipboardData.setData("text/plain", text);
-        event.preventDefault();
-      };
-      document.addEventListener("copy", hand, { once: true });
-      return document.execCommand("copy") ? "Copied." : "Selected: press Ctrl+C to copy.";
-    }
-  }
-
   $("copy").hidden = false;
   $("copy").onclick = async () => {
-    const said = await copy($("toml").textContent);
+    const said = await copyText($("toml").textContent, $("toml"));
     $("copied").textContent = ""; // so that a second time is spoken too
     setTimeout(() => ($("copied").textContent = said), 50);
   };
@@ -63,7 +41,8 @@
     return new Response(stream).json();
   }
 
-  function table({ reasons, names, columns }) {
+  function table(data) {
+    let { reasons, names, columns } = data;
     const keys = Object.keys(columns);
     const heads = new Map([...document.querySelectorAll("[data-key]")].map((th) => [th.dataset.key, th]));
     // labels above 2^53 come as text
@@ -71,6 +50,8 @@
     let sorted = columns.region.map((_, i) => i);
     let shown = sorted;
     let page = 0;
+    let order = ["region", false];
+    const ofRun = reasons; // which the links of the galleries name by number
 
     function text(key, value) {
       if (value === null) return "–";
@@ -102,7 +83,7 @@
       });
       $("rows").replaceChildren(...rows);
       const range = `${whole.format(first + 1)} to ${whole.format(first + rows.length)}`;
-      $("shown").textContent = `${range} of ${whole.format(shown.length)} regions`;
+      $("shown").textContent = rows.length ? `${range} of ${whole.format(shown.length)} regions` : "No regions";
       $("page").value = page + 1;
       $("page").max = pages;
       $("pages").textContent = whole.format(pages);
@@ -118,6 +99,7 @@
     }
 
     function sort(key, down) {
+      order = [key, down];
       const values = columns[key];
       const sign = down ? -1 : 1;
       // undefined values last either way, ties in the order of the regions
@@ -145,6 +127,23 @@
       return [keys, ...shown.map((i) => keys.map((key) => cell(key, i)))].map((row) => row.join() + "\r\n");
     }
 
+    // others, in the same order and of the same reason where there are any
+    function fill(others) {
+      const chosen = $("filter").value === "" ? "" : reasons[$("filter").value];
+      ({ reasons, names, columns } = others);
+      sorted = columns.region.map((_, i) => i);
+      const counts = names.map(() => 0);
+      for (const code of columns.reason) counts[code]++;
+      const option = (text, value) => Object.assign(document.createElement("option"), { textContent: text, value });
+      const all = whole.format(sorted.length);
+      $("filter").replaceChildren(
+        option(`All (${all})`, ""),
+        ...names.map((name, code) => option(`${name} (${whole.format(counts[code])})`, code)));
+      $("filter").value = reasons.includes(chosen) ? reasons.indexOf(chosen) : "";
+      $("n-rejected").textContent = all;
+      sort(...order);
+    }
+
     for (const [key, head] of heads) {
       head.querySelector("button").onclick = () =>
         sort(key, head.getAttribute("aria-sort") === "ascending");
@@ -162,12 +161,15 @@
     };
     for (const link of document.querySelectorAll("[data-reason]")) {
       link.addEventListener("click", () => {
-        $("filter").value = link.dataset.reason;
+        const reason = reasons.indexOf(ofRun[link.dataset.reason]);
+        $("filter").value = reason < 0 ? "" : reason;
         choose();
       });
     }
     sort("region", false);
     $("audit").hidden = false;
+    rejectedTable = { keys, fill };
+    if (live?.state.moved === "") live.fillTable(); // a link was sooner
   }
 
   unpack($("data").textContent).then(table).catch((error) => {
