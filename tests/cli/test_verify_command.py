@@ -113,7 +113,8 @@ def test_only_what_is_needed_of_a_table_is_read():
     assert sorted(table.obs) == ["label", "region"]
     assert list(table.obsm) == ["spatial"]
     assert sorted(table.uns) == ["postseg", "spatialdata_attrs"]
-    assert {*table.uns["postseg"]} == {"mask_shape", "image_shape", "outline"}
+    told = {"label_name", "mask_shape", "image_shape", "outline"}
+    assert {*table.uns["postseg"]} == told
     assert read_elements("shifted.zarr").table is None
 
 
