@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeGuard
 
@@ -97,7 +96,7 @@ def _refuse_containers(masks: Any) -> None:
         raise TypeError(f"masks is a whole SpatialData object; pass {which}{example}.")
     if isinstance(masks, np.ndarray) and masks.dtype == object and masks.ndim == 0:
         masks = masks.item()  # as NumPy loads a dictionary
-    if isinstance(masks, Mapping):
+    if isinstance(masks, dict):
         advice = "pass the label image in it"
         if "masks" in masks:
             advice = 'of Cellpose\'s _seg.npy pass its "masks": np.load(path, allow_pickle=True)'

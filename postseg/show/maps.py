@@ -7,7 +7,7 @@ from math import ceil
 
 import numpy as np
 
-from postseg._support.words import in_percent, percent
+from postseg._support.words import fixed, in_percent, percent
 from postseg.show.bins import Bins, Colour
 from postseg.show.charts import FAINT, INK, NORMAL, SMALL, Axes
 from postseg.show.overview import Place
@@ -122,7 +122,7 @@ def heading_of(place: Place, number: int) -> str:
 
 def describe(bins: Bins, colour: Colour) -> list[str]:
     """What a map of bins shows, in lines."""
-    down, right = (f"{size:,.0f}" if size >= 10 else f"{size:.3g}" for size in bins.size)
+    down, right = (fixed(size, 0) if size >= 10 else f"{size:.3g}" for size in bins.size)
     each = f"per bin of {down} x {right} pixels"
     regions, rejected = int(bins.regions.sum()), int(bins.rejected.sum())
     if colour == "share":

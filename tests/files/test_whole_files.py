@@ -10,11 +10,15 @@ import pytest
 import tifffile
 from PIL import Image
 
-from postseg.cli.tissue import read_tissue
+from postseg.cli import tissue
 from postseg.files.read import read_label_image
 
 TILED = {"tile": (32, 32), "metadata": None}
 HUGE = 60_000
+
+
+def read_tissue(path):
+    return tissue.read_tissue(str(path), path.parent)
 
 
 @pytest.fixture
