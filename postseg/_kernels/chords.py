@@ -156,7 +156,9 @@ def _enter_stretches(arc, at, start, step, n_stretches, n, vertices):
     sx, sy, sxx, sxy, syy = 0, 0, 0, 0, 0
     here = start
     for _ in range(n_stretches):
-        there = (here + step) % n
+        there = here + step
+        if there >= n:  # % takes longer
+            there -= n
         x, y = 2 * vertices[here, 0] - x0, 2 * vertices[here, 1] - y0
         to_x, to_y = 2 * vertices[there, 0] - x0, 2 * vertices[there, 1] - y0
         length = (abs(to_x - x) + abs(to_y - y)) // 2

@@ -64,15 +64,20 @@ def outline_parts(first, last, offsets, row, start, stop, label, junctions, simp
     # the walk so far: where it turns, and nodes
     vertices, at_node = np.empty((256, 2), np.int64), np.empty(256, np.bool_)
     room = new_arc(256)
+    # of a part's runs: right sides that a walk passed, and where it was at a node that it will
+    # pass again, see `_follow`
+    most = 0
+    for k in range(first, last):
+        most = max(most, offsets[k + 1] - offsets[k])
+    visited, passed = np.empty(most, np.bool_), np.empty(2 * most, np.int64)
     rings = _Rings(np.empty((1024, 2)), np.zeros(16, np.int64))
     n_rings = 0
     parts = np.zeros(last - first + 1, np.int64)
     for k in range(first, last):
         row_starts(k, offsets, row, rows)
         begin, end = offsets[k], offsets[k + 1]
-        visited = np.zeros(end - begin, np.bool_)
-        # where the walk was at a node that it will pass again, see `_follow`
-        passed = np.full(2 * (end - begin), _NOT, np.int64)
+        visited[: end - begin] = False
+        passed[: 2 * (end - begin)] = _NOT
         for i in range(begin, end):
             if visited[i - begin]:
                 continue

@@ -49,8 +49,9 @@ def outline(
         return shapely.from_ragged_array(shapely.GeometryType.POLYGON, coords, tuple(offsets))
 
     batches = in_batches(build, parts.offsets, _BATCH, "Outlining")
-    polygons = np.concatenate([np.empty(0, dtype=object), *batches])
-    labels, first, n_parts = np.unique(parts.label, return_index=True, return_counts=True)
+    by_label = np.argsort(parts.label, kind="stable")
+    polygons = np.concatenate([np.empty(0, dtype=object), *batches])[by_label]
+    labels, first, n_parts = np.unique(parts.label[by_label], return_index=True, return_counts=True)
     geometry = polygons[first]
     several = n_parts > 1
     if several.any():
@@ -78,14 +79,9 @@ def _find_junctions(runs: Runs, join: bool) -> junctions.Junctions:
 
 
 def _find_parts(runs: Runs, meeting: junctions.Junctions) -> Grouped:
-    """The parts of the labels, by label, those of one label in raster order."""
+    """The parts of the labels, in raster order: so their runs are close to each other."""
     label = runs.label.astype(np.int64, copy=False)
     number, n_parts = rings.find_parts(runs.row, runs.start, runs.stop, label, meeting)
-    of_part = np.empty(n_parts, np.int64)
-    of_part[number - 1] = label
-    by_label = np.argsort(of_part, kind="stable")
-    place = np.empty(n_parts, np.int32)
-    place[by_label] = np.arange(1, n_parts + 1)
-    order, offsets = run_kernels.group(place[number - 1], n_parts)
+    order, offsets = run_kernels.group(number, n_parts)
     row, start, stop = (part[order] for part in runs[:3])
-    return Grouped(offsets, row, start, stop, of_part[by_label])
+    return Grouped(offsets, row, start, stop, label[order[offsets[:-1]]])
