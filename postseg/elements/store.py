@@ -185,9 +185,9 @@ def read_raster(
     from postseg.elements import build
 
     sdata = build.open_store(path, kinds)
-    elements = {kind: dict(getattr(sdata, kind)) for kind in kinds}
+    found = {key: element for kind in kinds for key, element in getattr(sdata, kind).items()}
     what = " or ".join({"images": "image"}.get(kind, kind) for kind in kinds)
-    return _named(path, what, {k: v for found in elements.values() for k, v in found.items()}, name)
+    return _named(path, what, found, name)
 
 
 def read_points(path: str | PathLike[str], name: str) -> dd.DataFrame:

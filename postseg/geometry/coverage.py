@@ -41,6 +41,7 @@ def outline(
     geometry : (n,) object array
         A polygon or multipolygon for each.
     """
+    runs = runs._replace(label=runs.label.astype(np.int64, copy=False))
     meeting = _find_junctions(runs, simplify)
     parts = _find_parts(runs, meeting)
 
@@ -66,11 +67,8 @@ def _find_junctions(runs: Runs, join: bool) -> junctions.Junctions:
     rows = np.searchsorted(runs.row, np.arange(height + 1))
 
     def find(first: int, last: int) -> tuple[NDArray[np.int64], ...]:
-        return junctions.find_junctions(
-            *(first, last, runs.shape, rows, runs.start, runs.stop), label, join
-        )
+        return junctions.find_junctions(*(first, last, runs.shape, rows, *runs[1:4], join))
 
-    label = runs.label.astype(np.int64, copy=False)
     # a lattice row costs what the rows on its sides have, and a little
     work = np.arange(height + 2) + np.concatenate(([0], rows)) + np.append(rows, rows[-1])
     parts = spread(find, work, "Finding junctions")
@@ -80,8 +78,7 @@ def _find_junctions(runs: Runs, join: bool) -> junctions.Junctions:
 
 def _find_parts(runs: Runs, meeting: junctions.Junctions) -> Grouped:
     """The parts of the labels, in raster order: so their runs are close to each other."""
-    label = runs.label.astype(np.int64, copy=False)
-    number, n_parts = rings.find_parts(runs.row, runs.start, runs.stop, label, meeting)
+    number, n_parts = rings.find_parts(*runs[:4], meeting)
     order, offsets = run_kernels.group(number, n_parts)
     row, start, stop = (part[order] for part in runs[:3])
-    return Grouped(offsets, row, start, stop, label[order[offsets[:-1]]])
+    return Grouped(offsets, row, start, stop, runs.label[order[offsets[:-1]]])

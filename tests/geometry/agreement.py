@@ -11,6 +11,8 @@ import shapely
 from numpy.testing import assert_array_equal
 
 from postseg import masks_to_polygons
+from postseg.geometry.outlines import outline_polygons
+from postseg.raster.images import encode
 
 from . import exact
 
@@ -115,3 +117,20 @@ def assert_outlined(masks, outline, labels=None):
     else:
         assert_simplified(masks, polygons, labels)
     return polygons
+
+
+def assert_scaled(masks, outline, scale, mirrored):
+    """The same vertices, multiplied; upside down, from the lowest row with a cell."""
+    runs = encode(masks)
+    labels, geometry, shift = outline_polygons(runs, scale, outline=outline, mirrored=mirrored)
+    assert labels.tolist() == sorted({*masks[masks > 0].tolist()})
+    down, across = scale
+    lowest = runs.row.max(initial=-1)
+    assert shift == (down * (lowest + 0.5) if mirrored and len(labels) else 0)
+    plain = as_array(masks_to_polygons(masks, outline=outline))
+    expected = shapely.transform(
+        plain, lambda xy: xy * (across, -down if mirrored else down) + (0, shift)
+    )
+    assert shapely.equals_exact(shapely.normalize(geometry), shapely.normalize(expected)).all()
+    assert shapely.is_valid(geometry).all()
+    assert shapely.coverage_is_valid(geometry)

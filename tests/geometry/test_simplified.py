@@ -7,7 +7,13 @@ import pytest
 import shapely
 from drawing import draw, square_as_runs
 from geometry import exact
-from geometry.agreement import as_array, assert_lossless, assert_outlined, assert_simplified
+from geometry.agreement import (
+    as_array,
+    assert_lossless,
+    assert_outlined,
+    assert_scaled,
+    assert_simplified,
+)
 from geometry.patterns import all_saddles, draw_pattern
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -192,20 +198,7 @@ def test_patterns(seed):
 @given(st.integers(0, 2**32 - 1), st.sampled_from([(1, 1), (4, 4), (0.3, 1.7)]), st.booleans())
 @examples
 def test_scaled_and_mirrored(seed, scale, mirrored):
-    """The same vertices, multiplied; upside down, from the lowest row with a cell."""
-    masks = draw_pattern(seed)
-    runs = encode(masks)
-    labels, geometry, shift = outline_polygons(runs, scale, outline="simplified", mirrored=mirrored)
-    down, across = scale
-    lowest = runs.row.max(initial=-1)
-    assert shift == (down * (lowest + 0.5) if mirrored and len(labels) else 0)
-    plain = as_array(masks_to_polygons(masks, outline="simplified"))
-    expected = shapely.transform(
-        plain, lambda xy: xy * (across, -down if mirrored else down) + (0, shift)
-    )
-    assert shapely.equals_exact(shapely.normalize(geometry), shapely.normalize(expected)).all()
-    assert shapely.is_valid(geometry).all()
-    assert shapely.coverage_is_valid(geometry)
+    assert_scaled(draw_pattern(seed), "simplified", scale, mirrored)
 
 
 @given(st.integers(0, 2**32 - 1))
