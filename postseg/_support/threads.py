@@ -118,10 +118,7 @@ def spread(
         return []
     if total < _WORTH_A_THREAD:
         return [task(0, n_items)]
-    shares = work[0] + np.linspace(0, total, threads * _RANGES_PER_THREAD + 1)
-    inner = np.searchsorted(work, shares[1:-1])
-    ends = np.unique([0, *inner, n_items]).tolist()  # items without work too
-    return in_threads(task, list(itertools.pairwise(ends)), text, threads)
+    return in_threads(task, _ranges(work, threads * _RANGES_PER_THREAD), text, threads)
 
 
 def in_batches(
@@ -132,9 +129,15 @@ def in_batches(
     As `spread`, but so that what a task makes on its way is never large: while one batch is
     worked on, the others' results are all that is held.
     """
-    shares = work[0] + np.linspace(0, work[-1] - work[0], 2 + int(work[-1] - work[0]) // batch)
-    ends = np.unique(np.searchsorted(work, shares)).tolist()
-    return in_threads(task, list(itertools.pairwise(ends)), text)
+    return in_threads(task, _ranges(work, 1 + int(work[-1] - work[0]) // batch), text)
+
+
+def _ranges(work: NDArray[np.int64], n: int) -> list[tuple[int, int]]:
+    """At most `n` ranges of items that cover all, about equal in cumulative work."""
+    shares = work[0] + np.linspace(0, work[-1] - work[0], n + 1)
+    inner = np.searchsorted(work, shares[1:-1])
+    ends = np.unique([0, *inner, work.size - 1]).tolist()  # items without work too
+    return list(itertools.pairwise(ends))
 
 
 def in_threads(

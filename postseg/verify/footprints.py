@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from postseg._kernels import fill, overlaps
 from postseg._kernels import runs as run_kernels
-from postseg._support.threads import in_threads, spread
+from postseg._support.threads import in_batches, spread
 from postseg.geometry.placement import Matrix, transform
 from postseg.raster.grouped import Grouped
 from postseg.raster.runs import Runs, components
@@ -88,10 +87,7 @@ def of_polygons(
 
     # batch by batch, so that the vertices of a slide need not all be held
     vertices = np.concatenate(([0], np.cumsum(shapely.get_num_coordinates(geometry))))[bounds]
-    shares = np.linspace(0, vertices[-1], 2 + vertices[-1] // _BATCH)
-    inner = np.searchsorted(vertices, shares[1:-1])
-    ends = np.unique([0, *inner, cell_ids.size]).tolist()  # cells without vertices too
-    parts = in_threads(draw, list(pairwise(ends)) or [(0, 0)], "Drawing polygons")
+    parts = in_batches(draw, vertices, _BATCH, "Drawing polygons") or [draw(0, 0)]
     row, start, stop, n_runs = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Grouped(np.concatenate(([0], np.cumsum(n_runs))), row, start, stop, cell_ids)
 

@@ -139,6 +139,19 @@ def test_every_item_is_in_one_range_and_in_order(work, threads, monkeypatch, sma
     assert [i for first, last in found for i in range(first, last)] == [*range(len(work) - 1)]
 
 
+@pytest.mark.parametrize("batch", [1, 4, 1000])
+@pytest.mark.parametrize("work", [[0], [0, 0, 0], [3, 3, 8, 9, 9, 30, 30], range(0, 50, 5)])
+def test_every_item_is_in_one_batch_and_in_order(work, batch):
+    found = parallel.in_batches(lambda first, last: (first, last), np.array(work), batch)
+    assert [i for first, last in found for i in range(first, last)] == [*range(len(work) - 1)]
+
+
+def test_batches_are_of_about_their_work():
+    found = parallel.in_batches(lambda first, last: last - first, np.arange(1001), 100)
+    assert len(found) == 11
+    assert max(found) <= 100
+
+
 def test_no_items_are_no_ranges(monkeypatch):
     assert ranges([0], 8, monkeypatch) == []
 

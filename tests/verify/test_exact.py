@@ -215,6 +215,16 @@ def test_a_gap_that_a_coverage_may_have_is_named():
         assert problems(found) == expected
 
 
+@pytest.mark.parametrize("gone", [(ALONE,), EVERY], ids=["one", "all"])
+def test_outlines_that_are_empty_are_named(good, gone):
+    labels, shapes, table = good
+    geometry = np.array(shapes.geometry)
+    geometry[shapes.index.isin(gone)] = shapely.Polygon()
+    found = verify_elements(labels, other(shapes, geometry), table)
+    named = {cell for cell, text in problems(found).items() if "invalid polygon" in text}
+    assert named == set(gone)
+
+
 def test_edges_that_lost_a_vertex_are_no_coverage():
     """As by a program that drops what lies on a straight line: the same polygon, to look at."""
     labels, shapes, table = made("pixels", draw("1112 1112 1113 1113"))
