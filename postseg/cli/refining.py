@@ -22,8 +22,8 @@ from postseg.cli.places import check_addition, check_places, check_suffix
 from postseg.cli.terminal import step
 from postseg.cli.transcripts import Unit, points_asked, transcript_options
 from postseg.files.export import FORMATS, format_of
-from postseg.files.points import file_of_points
-from postseg.files.reference import file_of, read_reference
+from postseg.files.named import Named, find
+from postseg.files.reference import read_reference
 
 if TYPE_CHECKING:
     from postseg.filtering.nuclei import Tally
@@ -149,7 +149,7 @@ class Refinement:
     inputs : iterable of Path or None
         What masks and their places are read from: no output may take its place.
     home : Path
-        Where `reference` and `points` look for an element by its name.
+        Where elements that are named are looked for.
     add_to : Path or None
         SpatialData store to add to.
     allow_pickle : bool
@@ -206,13 +206,15 @@ class Refinement:
             _check_format(output)
         check_suffix(debug_image, "--debug-image", ".png")
         check_suffix(summary, "--report", ".json")
+        self._intensity = find(intensity, home, "images")
+        self._reference = find(reference, home, "images", "labels")
+        self._nuclei = find(nuclei, home, "labels")
+        points_named = find(points, home, "points")
+        named = (self._intensity, self._reference, self._nuclei, points_named)
         check_places(
             [
                 *(*inputs, add_to, config, pixel_size, genes, to_image),
-                file_of(intensity, home, ("images",)) if intensity else None,
-                file_of(reference, home) if reference else None,
-                file_of(nuclei, home, ["labels"]) if nuclei else None,
-                file_of_points(points, home) if points else None,
+                *(one.path for one in named if one),
             ],
             [*outputs, debug_image, summary],
             overwrite,
@@ -223,8 +225,7 @@ class Refinement:
         stored = bool(add_to) or any(format_of(output) == ".zarr" for output in outputs)
         self._points = points_asked(
             ctx,
-            points,
-            home,
+            points_named,
             microns,
             stored,
             points_in=points_in,
@@ -244,8 +245,7 @@ class Refinement:
         self.factor = factor_rescale
         self._outputs, self._overwrite, self._summary = outputs, overwrite, summary
         self._add_to, self._no_enlarge = add_to, no_enlarge
-        self._reference, self._home = reference, home
-        self._nuclei, self._allow_pickle, self._intensity = nuclei, allow_pickle, intensity
+        self._allow_pickle = allow_pickle
         self._settings: dict[str, Any] = {
             "factor_rescale": factor_rescale,
             "label_name": label_name,
@@ -262,12 +262,12 @@ class Refinement:
         """Take the masks, and open what they are placed by."""
         from postseg.processor import PostSegmentation
 
-        reference = read_reference(self._reference, self._home) if self._reference else None
+        reference = read_reference(self._reference) if self._reference else None
         image = None
         if self._intensity:
             from postseg.cli.tissue import read_channels
 
-            image = read_channels(self._intensity, self._home)
+            image = read_channels(self._intensity)
         post = PostSegmentation(masks, reference=reference, intensity_image=image, **self._settings)
         if self._add_to and not post.lies_in_global:
             from postseg.elements import build
@@ -323,13 +323,12 @@ class Refinement:
                 f"in {seconds(time.perf_counter() - self._began)}:{lines}"
             )
 
-    def _read_nuclei(self, nuclei: str) -> Any:
-        """The label image of nuclei that an option names."""
+    def _read_nuclei(self, nuclei: Named) -> Any:
+        """The label image of nuclei that an option names; of a store its only one."""
         from postseg.files.read import read_masks
 
-        path = file_of(nuclei, self._home, ["labels"])
-        element = None if path == Path(nuclei) else Path(nuclei).name
-        return read_masks(path, element=element, allow_pickle=self._allow_pickle)
+        element = None if nuclei.path == Path(nuclei.text) else nuclei.element
+        return read_masks(nuclei.path, element=element, allow_pickle=self._allow_pickle)
 
 
 def _told(output: Path, post: "PostSegmentation") -> str:

@@ -20,7 +20,7 @@ from postseg.cli.options import (
 )
 from postseg.cli.places import check_places, check_suffix
 from postseg.cli.terminal import step
-from postseg.files.reference import file_of
+from postseg.files.named import find
 
 if TYPE_CHECKING:
     from postseg.processor import PostSegmentation
@@ -68,8 +68,8 @@ def report(
     given = given_thresholds(ctx, thresholds)
     filter_config = read_config(config) if config else None
     check_suffix(output, "--output", ".html")
-    drawn_on = file_of(image, source, ("images",)) if image else None
-    check_places([source, drawn_on, config, pixel_size], [output], overwrite)
+    drawn_on = find(image, source, "images")
+    check_places([source, drawn_on and drawn_on.path, config, pixel_size], [output], overwrite)
     microns = known_pixel_size(pixel_size)
     # without matplotlib or Jinja2 these say what to install
     import postseg.show.figures
@@ -77,10 +77,10 @@ def report(
 
     with step(f"Reading {source}", quiet):
         tissue = None
-        if image:
+        if drawn_on:
             from postseg.cli.tissue import read_tissue
 
-            tissue = read_tissue(image, source)
+            tissue = read_tissue(drawn_on)
         post, origin = _filtered_before(source, element), str(source)
         if post is None:
             post = _filtered_now(source, element, allow_pickle)

@@ -6,27 +6,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from postseg._support.atomic import is_store
 from postseg._support.reading import reading
-from postseg.files.reference import file_of
+from postseg.files.named import Named
 from postseg.files.whole_files import check_png, check_whole, first_series
 from postseg.show.view import COLOURS, channels_last
 
-_FOLDERS = ("images",)  # of a store
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy")
 
 
-def read_tissue(image: str, source: Path) -> Any:
+def read_tissue(image: Named) -> Any:
     """Read a grey or RGB image, colours last, or open an image element of a store.
 
     Parameters
     ----------
-    image : str
-        A ``.png``, ``.jpg``, ``.tif`` (its first series, finest level) or ``.npy`` file; the name
-        of an image element of the store `source`, or the path of one of another store, such as
-        ``slide.zarr/images/he``.
-    source : Path
-        What the masks are read from.
+    image : Named
+        An image element, or a ``.png``, ``.jpg``, ``.tif`` (its first series, finest level) or
+        ``.npy`` file.
 
     Returns
     -------
@@ -40,7 +35,7 @@ def read_tissue(image: str, source: Path) -> Any:
     ValueError
         It has another suffix, is no 2-D image, or there is no such element.
     """
-    opened = _open(image, source)
+    opened = _open(image)
     if not isinstance(opened, np.ndarray):
         return opened
     tissue = channels_last(opened)
@@ -52,28 +47,26 @@ def read_tissue(image: str, source: Path) -> Any:
     return tissue
 
 
-def read_channels(image: str, source: Path) -> Any:
+def read_channels(image: Named) -> Any:
     """Read or open the same, or an image of any number of channels; channels come first."""
-    opened = _open(image, source)
+    opened = _open(image)
     if isinstance(opened, np.ndarray) and opened.ndim == 3 and opened.shape[2] in COLOURS:
         return opened if opened.shape[0] in COLOURS else np.moveaxis(opened, -1, 0)
     return opened
 
 
-def _open(image: str, source: Path) -> Any:
-    path = file_of(image, source, _FOLDERS)
-    if is_store(path):
+def _open(image: Named) -> Any:
+    path, suffix = image.path, image.path.suffix.lower()
+    if image.element is not None:
         from postseg.elements.store import read_raster
 
-        return read_raster(path, Path(image).name, _FOLDERS)
-    suffix = path.suffix.lower()
+        return read_raster(path, image.element, image.kinds)
     if suffix not in _SUFFIXES:
         raise ValueError(
             f"{path} has the suffix {suffix!r}; a microscope image is read from: "
             f"{', '.join(_SUFFIXES)}, or an image element of a .zarr store."
         )
-    if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist.")
+    image.check_exists(f"a file of {', '.join(_SUFFIXES)}")
     with reading(path):
         return _read(path, suffix)
 

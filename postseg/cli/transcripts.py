@@ -9,6 +9,7 @@ from typing import Any, Literal
 import click
 
 from postseg.cli.options import number_or, on_command_line
+from postseg.files.named import Named
 
 Unit = Literal["um", "px"]
 _OF_POINTS = ["points_in", "to_image", "xy", "coordinate_system"]
@@ -82,8 +83,7 @@ def transcript_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def points_asked(
     ctx: click.Context,
-    points: str | None,
-    home: Path,
+    points: Named | None,
     pixel_size: float | None,
     stored: bool,
     *,
@@ -102,10 +102,8 @@ def points_asked(
     ----------
     ctx : click.Context
         Of the command.
-    points : str or None
+    points : Named or None
         As by ``--points``.
-    home : Path
-        Where `points` looks for an element by its name.
     pixel_size : float or None
         Side of a pixel of the microscope image, in um.
     stored : bool
@@ -142,7 +140,7 @@ def points_asked(
         "genes": None if genes is None else read_panel(genes),
         "keep_points": stored and not no_points,
     }
-    found = find_points(points, home)
+    found = find_points(points)
     opened = open_points(found, **how)
     systems = opened.source.systems
     if systems is None:

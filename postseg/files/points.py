@@ -1,4 +1,4 @@
-"""Transcripts as a command line names them: an element of a store, or a file."""
+"""Transcripts, an element of a store or a file, and the matrix that places them."""
 
 from __future__ import annotations
 
@@ -8,31 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from postseg._support.atomic import is_store
 from postseg._support.reading import reading
-from postseg.files.reference import file_of
+from postseg.files.named import Named
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
 
-_KINDS = ("points",)  # folders of a store
 
-
-def file_of_points(points: str, source: Path) -> Path:
-    """The file or store that points are read from; `source` is what the masks are from."""
-    return file_of(points, source, _KINDS)
-
-
-def find_points(points: str, source: Path) -> Path | dd.DataFrame:
+def find_points(points: Named) -> Path | dd.DataFrame:
     """Open a points element, or find the file of points.
 
     Parameters
     ----------
-    points : str
-        The name of a points element of the store `source`; the path of one of another store, such
-        as ``slide.zarr/points/transcripts``; or a Parquet file, a folder of such, or a CSV file.
-    source : Path
-        What the masks are read from.
+    points : Named
+        A points element, or a Parquet file, a folder of such, or a CSV file.
 
     Raises
     ------
@@ -41,17 +30,12 @@ def find_points(points: str, source: Path) -> Path | dd.DataFrame:
     ValueError
         There is no such element.
     """
-    path = file_of_points(points, source)
-    if is_store(path):
+    if points.element is not None:
         from postseg.elements import store
 
-        return store.read_points(path, Path(points).name)
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{points} does not exist. Give a points element of the store that the masks are from, "
-            "SLIDE.zarr/points/NAME of another, or a Parquet or CSV file."
-        )
-    return path
+        return store.read_points(points.path, points.element)
+    points.check_exists("a Parquet or CSV file")
+    return points.path
 
 
 def read_matrix(path: Path) -> NDArray[np.float64]:

@@ -1,42 +1,25 @@
-"""The image that masks are of, as a command line names it: an element of a store, or a file."""
+"""The image that masks are of: an element of a store, or a file that tells its shape."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from postseg._support.atomic import is_store
 from postseg._support.reading import reading
+from postseg.files.named import Named
 
 if TYPE_CHECKING:
     import xarray as xr
 
-_KINDS = ("images", "labels")  # folders of a store
 
-
-def file_of(reference: str, source: Path, kinds: Collection[str] = _KINDS) -> Path:
-    """The file or store that a reference is read from; `source` is what the masks are from.
-
-    `kinds` are the folders of a store that it may be in.
-    """
-    path = Path(reference)
-    if path.parent.name in kinds and is_store(path.parents[1]):
-        return path.parents[1]
-    return source if not path.exists() and is_store(source) else path
-
-
-def read_reference(reference: str, source: Path) -> xr.DataArray | xr.DataTree:
+def read_reference(reference: Named) -> xr.DataArray | xr.DataTree:
     """Open the element whose pixels are those of the microscope image.
 
     Parameters
     ----------
-    reference : str
-        The name of an image or labels element of the store `source`; the path of one of another
-        store, such as ``slide.zarr/images/he``; or a TIFF file, which tells the shape only: masks
-        that are an element keep their place, pixels of others are those of ``"global"``.
-    source : Path
-        What the masks are read from.
+    reference : Named
+        An image or labels element, or a TIFF file, which tells the shape only: masks that are an
+        element keep their place, pixels of others are those of ``"global"``.
 
     Raises
     ------
@@ -47,17 +30,12 @@ def read_reference(reference: str, source: Path) -> xr.DataArray | xr.DataTree:
     """
     from postseg.elements import build, store
 
-    path = file_of(reference, source)
-    if is_store(path):
-        return store.read_raster(path, Path(reference).name)
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{reference} does not exist. Give an image or labels element of the store that the "
-            "masks are from, SLIDE.zarr/images/NAME of another, or a TIFF file."
-        )
-    if path.suffix.lower() not in (".tif", ".tiff"):
+    if reference.element is not None:
+        return store.read_raster(reference.path, reference.element, reference.kinds)
+    reference.check_exists("a TIFF file")
+    if reference.path.suffix.lower() not in (".tif", ".tiff"):
         raise ValueError(f"{reference} is neither an element of a store nor a TIFF file.")
-    return build.blank(_shape_of(path))
+    return build.blank(_shape_of(reference.path))
 
 
 def _shape_of(path: Path) -> tuple[int, int]:

@@ -6,13 +6,14 @@ import tifffile
 from PIL import Image
 
 from postseg.cli.tissue import read_tissue
+from postseg.files.named import find
 
 GREY = np.arange(60, dtype=np.uint8).reshape(6, 10)
 RGB = np.arange(180, dtype=np.uint8).reshape(6, 10, 3)
 
 
 def read(path):
-    return read_tissue(str(path), path.parent)
+    return read_tissue(find(str(path), path.parent, "images"))
 
 
 def save(path, image):

@@ -11,6 +11,7 @@ import tifffile
 from PIL import Image
 
 from postseg.cli import tissue
+from postseg.files.named import find
 from postseg.files.read import read_label_image
 
 TILED = {"tile": (32, 32), "metadata": None}
@@ -18,7 +19,7 @@ HUGE = 60_000
 
 
 def read_tissue(path):
-    return tissue.read_tissue(str(path), path.parent)
+    return tissue.read_tissue(find(str(path), path.parent, "images"))
 
 
 @pytest.fixture
