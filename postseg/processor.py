@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -105,11 +106,20 @@ Elements = tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]
 class Setting(Generic[T]):
     """An attribute that is checked when it is assigned, and drops the results it outdates.
 
-    `outdates` is the name of the method that drops them.
+    `outdates` is the name of the method that drops them: where the value is another one, as `same`
+    tells.
     """
 
-    def __init__(self, check: Callable[[Any], T], default: Any, doc: str, outdates: str = ""):
+    def __init__(
+        self,
+        check: Callable[[Any], T],
+        default: Any,
+        doc: str,
+        outdates: str = "",
+        same: Callable[[T, T], bool] = operator.eq,
+    ):
         self._check, self._default, self._outdates = check, check(default), outdates
+        self._same = same
         self.__doc__ = doc
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -125,8 +135,9 @@ class Setting(Generic[T]):
 
     def __set__(self, post: PostSegmentation, value: Any) -> None:
         with post._turn.lock:
-            vars(post)[self._slot] = self._check(value)
-            if self._outdates:
+            before, checked = vars(post).get(self._slot, self._default), self._check(value)
+            vars(post)[self._slot] = checked
+            if self._outdates and not self._same(before, checked):
                 getattr(post, self._outdates)()
 
 
@@ -277,6 +288,7 @@ class PostSegmentation:
         None,
         "The image whose intensities are measured: (H, W) or (C, H, W).",
         "_forget_intensities",
+        same=lambda *images: False,  # pixels may have been edited since
     )
     outline = Setting[Outline](
         check_outline, "contour", "What polygons are, one of `OUTLINES`.", "_forget_elements"
@@ -403,8 +415,9 @@ class PostSegmentation:
         check_name(name, "label_name")
         check_names(name, self._shape_name)
         with self._turn.lock:
+            if name != self._label_name:
+                self._hold(labels_model=None, table=None)
             self._label_name = name
-            self._hold(labels_model=None, table=None)
 
     @property
     def shape_name(self) -> str:
@@ -417,8 +430,9 @@ class PostSegmentation:
             check_name(name, "shape_name")
             check_names(self.label_name, name)
         with self._turn.lock:
-            self._shape_name = name
-            self._hold(table=None)
+            before, self._shape_name = self.shape_name, name
+            if self.shape_name != before:
+                self._hold(table=None)
 
     @property
     def reference(self) -> xr.DataArray | xr.DataTree | None:
@@ -434,7 +448,7 @@ class PostSegmentation:
             )
         with self._turn.lock:
             self._reference = element
-            self._forget_place()
+            self._look_at_reference()
 
     @property
     def lies_in_global(self) -> bool:
@@ -1365,7 +1379,7 @@ class PostSegmentation:
         self._forget_elements()
 
     def _look_at_reference(self) -> None:
-        """Forget what was made where a reference lay before its transformations were changed."""
+        """Forget what was made where the reference lay before it, or its place, was another."""
         now = _place_of(self.reference)
         if not same_place(now, self._held.seen):
             self._forget_place()

@@ -128,6 +128,73 @@ def test_elements_at_another_factor_are_gone(post):
     assert post.process_masks_to_shapes()[1].total_bounds.tolist() == [11, 0, 47, 18]
 
 
+@pytest.fixture(scope="module")
+def placed():
+    """All is made, with every setting that elements depend on."""
+    where = {"origin": (0, 5), "pixel_size": 0.5, "image_shape": (44, 100), "outline": "pixels"}
+    post = PostSegmentation(MASKS, 4, "cells", shape_name="outlines", verbose=False, **where)
+    post.to_spatialdata()
+    return post
+
+
+SAME = {
+    "factor_rescale": 4.0,
+    "label_name": "cells",
+    "shape_name": "outlines",
+    "origin": [np.float32(0), 5],
+    "image_shape": np.array([44, 100]),
+    "pixel_size": np.float64(0.5),
+    "outline": "pixels",
+}
+OTHER = {
+    "factor_rescale": 2,
+    "label_name": "nuclei",
+    "shape_name": None,
+    "origin": None,
+    "image_shape": (45, 100),
+    "pixel_size": 0.25,
+    "outline": "contour",
+}
+
+
+@pytest.mark.parametrize("setting", SAME)
+def test_a_setting_that_stays_drops_nothing(placed, setting):
+    before = placed._held
+    setattr(placed, setting, SAME[setting])
+    setattr(placed, setting, getattr(placed, setting))
+    assert placed._held is before
+    assert placed.table is not None
+
+
+@pytest.mark.parametrize("setting", OTHER)
+def test_a_setting_that_changes_drops_the_table(placed, setting):
+    post = copy.copy(placed)
+    setattr(post, setting, OTHER[setting])
+    assert post.table is None
+    assert placed.table is not None
+
+
+def test_the_name_of_shapes_may_be_spelt_out(post):
+    post.process_masks_to_shapes()
+    table = post.process_table()
+    post.shape_name = "cells_shapes"
+    assert post.table is table
+    post.label_name = "nuclei"
+    assert (post.shape_name, post.table) == ("cells_shapes", None)
+
+
+def test_an_image_of_intensities_counts_as_another_each_time():
+    """It may have been edited."""
+    image = MASKS.astype(float)
+    post = PostSegmentation(MASKS, intensity_image=image, filter_config=OFF, verbose=False)
+    post.process_masks_to_shapes()
+    before = post.process_table().obs["intensity_mean"].to_numpy()
+    image *= 2
+    post.intensity_image = image
+    assert post.table is None
+    assert_array_equal(post.process_table().obs["intensity_mean"], 2 * before)
+
+
 def test_who_edits_the_result_does_not_edit_the_input():
     image = squares(4, 8)
     before = image.copy()

@@ -319,6 +319,21 @@ def test_what_was_made_where_a_reference_lay_is_made_anew_once_it_is_moved(nucle
     assert post.to_spatialdata()[post.shape_name] is sdata[post.shape_name]  # once is enough
 
 
+def test_a_reference_that_lies_at_the_same_place_drops_nothing(nuclei):
+    image = Image2DModel.parse(nuclei[None].astype(np.uint8), dims=("c", "y", "x"))
+    post = PostSegmentation(nuclei, reference=image, verbose=False)
+    shapes = post.process_masks_to_shapes()[2]
+    for same in (post.reference, image.copy()):
+        post.reference = same
+        assert post.shapes_model is shapes
+    set_transformation(image, Translation([500, 30], XY))
+    post.reference = image
+    assert post.shapes_model is None
+    post.process_masks_to_shapes()
+    post.reference = None
+    assert post.shapes_model is None
+
+
 def test_cropped_elements_lie_where_they_were_cropped(nuclei):
     """SpatialData leaves the transformations of ``element[100:200]`` as they are."""
     place = {"global": Affine([[1, 0.2, 5], [0, 2, 7], [0, 0, 1]], XY, XY)}
