@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import operator
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from fractions import Fraction
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -28,9 +27,10 @@ from postseg._support.checks import (
     check_outline,
     check_pixel_size,
 )
-from postseg._support.progress import bar, shown_by
+from postseg._support.progress import bar_if
 from postseg._support.threads import check_n_jobs, limited
 from postseg._support.words import preformatted
+from postseg.attributes import Result, Setting
 from postseg.elements.table import INSTANCE_KEY, cell_rows, centroids
 from postseg.filtering import criteria, quantities
 from postseg.filtering.config import FilterConfig, check_config, suggestion
@@ -99,66 +99,7 @@ if TYPE_CHECKING:
     from postseg.transcripts.counted import Counted
     from postseg.verify.verification import Verification
 
-T = TypeVar("T")
 Elements = tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]
-
-
-class Setting(Generic[T]):
-    """An attribute that is checked when it is assigned, and drops the results it outdates.
-
-    `outdates` is the name of the method that drops them: where the value is another one, as `same`
-    tells.
-    """
-
-    def __init__(
-        self,
-        check: Callable[[Any], T],
-        default: Any,
-        doc: str,
-        outdates: str = "",
-        same: Callable[[T, T], bool] = operator.eq,
-    ):
-        self._check, self._default, self._outdates = check, check(default), outdates
-        self._same = same
-        self.__doc__ = doc
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._slot = f"_{name}"
-
-    @overload
-    def __get__(self, post: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, post: PostSegmentation, owner: type) -> T: ...
-    def __get__(self, post: PostSegmentation | None, owner: type) -> Self | T:
-        # from the class where nothing was assigned: as in a subclass that forgot our __init__
-        return self if post is None else vars(post).get(self._slot, self._default)
-
-    def __set__(self, post: PostSegmentation, value: Any) -> None:
-        with post._turn.lock:
-            before, checked = vars(post).get(self._slot, self._default), self._check(value)
-            vars(post)[self._slot] = checked
-            if self._outdates and not self._same(before, checked):
-                getattr(post, self._outdates)()
-
-
-class Result(Generic[T]):
-    """An attribute that a step sets; part of `Held`, so that an error takes it back."""
-
-    def __init__(self, doc: str):
-        self.__doc__ = doc
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    @overload
-    def __get__(self, post: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, post: PostSegmentation, owner: type) -> T | None: ...
-    def __get__(self, post: PostSegmentation | None, owner: type) -> Self | T | None:
-        return self if post is None else getattr(post._held, self._name)
-
-    def __set__(self, post: PostSegmentation, value: T | None) -> None:
-        post._hold(**{self._name: value})
 
 
 class PostSegmentation:
@@ -1399,21 +1340,13 @@ class PostSegmentation:
                 )
             self._turn.in_step = True
             try:
-                with limited(self.n_jobs), self._progress_bar(in_step):
+                with limited(self.n_jobs), bar_if(self.progress and not in_step):
                     yield before.input
             except BaseException:
                 self._held = before
                 raise
             finally:
                 self._turn.in_step = in_step
-
-    @contextmanager
-    def _progress_bar(self, in_step: bool) -> Iterator[None]:
-        if not self.progress or in_step:
-            yield
-            return
-        with bar() as show, shown_by(show):
-            yield
 
     @contextmanager
     def _in_force(self, image: LabelImage, config: FilterConfig) -> Iterator[FilterConfig]:

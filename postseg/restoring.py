@@ -14,6 +14,7 @@ import zarr
 from anndata.io import read_elem
 from numpy.typing import NDArray
 
+from postseg._support.progress import bar_if
 from postseg._support.reading import reading
 from postseg._support.safe_zarr import checked
 from postseg._support.threads import limited
@@ -155,7 +156,7 @@ class Restored(PostSegmentation):
         `ledger` where transcripts lie, if `stored` has those of each region.
         """
         chunks = image.chunks if is_lazy(image) else None
-        with limited(self.n_jobs), self._progress_bar(in_step=False):
+        with limited(self.n_jobs), bar_if(self.progress):
             runs = _join(encode(image), audit.rejected_runs, stored)
             regions, number = components(runs)
             _check_numbers(regions.label, len(stored), "the labels or in pieces there")

@@ -25,7 +25,7 @@ ORDER = [
     ["elements"],
     ["transcripts"],
     ["files", "verify", "show"],
-    ["functions", "results"],
+    ["functions", "results", "attributes"],
     ["processor"],
     ["restoring", "demo"],
     ["cli"],

@@ -88,3 +88,13 @@ def bar(text: str | None = None) -> Iterator[Show]:
         if text is not None:
             display.add_task(text, total=None)
         yield show
+
+
+@contextmanager
+def bar_if(wanted: bool) -> Iterator[None]:
+    """Show a bar of what runs inside, or leave it as it is."""
+    if not wanted:
+        yield
+        return
+    with bar() as show, shown_by(show):
+        yield
