@@ -49,7 +49,6 @@ from postseg.filtering.run import (
     apply_filter,
     find_failures,
     measure_masks,
-    tell,
     why_nothing_passed,
     with_nuclei,
     with_transcripts,
@@ -782,7 +781,7 @@ class PostSegmentation:
         """
         with self._step():
             runs = read_nuclei(nuclei, self._masks_now().shape)
-            for measured in self._all_measured():
+            for measured in self._held.all_measured:
                 if measured.runs.shape == self._masks_now().shape:
                     self._tell(measured, with_nuclei(measured, runs))
             self._hold(nuclei=runs, table=None)  # what is measured from now on is told, too
@@ -1371,7 +1370,7 @@ class PostSegmentation:
         held = self._held
         if shift is None or shift != held.shift or held.runs is None or not runs.same(held.runs):
             self._forget_elements()
-        counted = self._counted_still(made_by, runs)
+        counted = held.counted_still(made_by, runs)
         if made_by is not None:
             audit = made_by.regions
         elif counted is not None and held.audit is not None:
@@ -1424,21 +1423,17 @@ class PostSegmentation:
 
     def _tell(self, measured: Measured, told: Measured) -> None:
         """Hold what measured regions were told since, and all that was made of them with it."""
-        held = self._held
-        last, made_by = (
-            run if run is None or run.measured is not measured else tell(run, told)
-            for run in (held.last, held.made_by)
-        )
-        found: dict[str, Any] = {"last": last}
-        found["made_by"] = last if held.made_by is held.last else made_by
-        if held.measured is measured:
-            found["measured"] = told
-        if last is not None and last is not held.last:
-            regions = with_microns(last.regions.copy(), self._pixel_area())
-            found |= {"filter_report": last.report, "regions": regions}
-        if made_by is not None:
-            found["audit"] = made_by.regions
-        self._hold(**found)
+        with self._turn.lock:
+            now = self._held.told(measured, told)
+            if now.last is not None and now.last is not self._held.last:
+                now = now._replace(**self._shown_of(now.last))
+            self._held = now
+
+    def _shown_of(self, last: FilterRun) -> dict[str, Any]:
+        """What is held of the last filter run, and what users see of it."""
+        # a copy, since who edits it must not edit the audit
+        regions = with_microns(last.regions.copy(), self._pixel_area())
+        return {"last": last, "filter_report": last.report, "regions": regions}
 
     def _ledger(self, counted: Counted) -> pd.DataFrame:
         """Where all points are, worked out once for masks as they stand."""
@@ -1452,14 +1447,6 @@ class PostSegmentation:
         ledger = self._held.transcripts
         assert ledger is not None
         return ledger
-
-    def _counted_still(self, made_by: FilterRun | None, runs: Runs) -> Counted | None:
-        """The counts of points, where they are of the regions that masks are made of now."""
-        held, counted = self._held, self._held.counted
-        if counted is None or made_by is not None:
-            return counted if made_by and counted and counted.is_of(made_by.measured.runs) else None
-        same = held.made_by is None and held.runs is not None and runs.same(held.runs)
-        return counted if same else None
 
     def _measure(self, seg_masks: Any) -> Measured:
         """Read and measure a label image; the input masks once only."""
@@ -1489,10 +1476,8 @@ class PostSegmentation:
 
     def _forget_intensities(self) -> None:
         """Forget those of the image before; what was decided by them stays, as thresholds do."""
-        held = self._held
-        runs = [run for run in (held.last, held.made_by) if run is not None]
-        for measured in (held.measured, *(run.measured for run in runs)):
-            if measured is not None and intensities_in(measured.table):
+        for measured in self._held.all_measured:
+            if intensities_in(measured.table):
                 plain = without_intensities(measured.table)
                 self._tell(measured, measured._replace(table=plain))
         audit = self._held.audit
@@ -1506,12 +1491,6 @@ class PostSegmentation:
         if found is None or masks is None or measured.runs.shape != masks.shape:
             return measured
         return with_nuclei(measured, found)
-
-    def _all_measured(self) -> list[Measured]:
-        """The input masks, where they were measured, and what the filter runs are of."""
-        held = self._held
-        found = [held.measured, *(run and run.measured for run in (held.last, held.made_by))]
-        return [*{id(measured): measured for measured in found if measured is not None}.values()]
 
     def _match_own(self, runs: Runs) -> pd.DataFrame | None:
         """Tell the regions of a filter of a subclass's own of nuclei, and return these."""
@@ -1796,9 +1775,7 @@ class PostSegmentation:
             warnings.warn(why_nothing_passed(filtered.report), stacklevel=3)
         for note in filtered.report.notes:
             warnings.warn(note, stacklevel=3)
-        # a copy, since who edits it must not edit the audit
-        regions = with_microns(filtered.regions.copy(), self._pixel_area())
-        self._hold(last=filtered, filter_report=filtered.report, regions=regions)
+        self._hold(**self._shown_of(filtered))
 
     def _why_empty(self) -> str:
         last = self._held.last

@@ -9,7 +9,7 @@ import pandas as pd
 
 from postseg._support.words import human, out_of, wrapped
 from postseg.filtering.report import FilterReport
-from postseg.filtering.run import FilterRun, Measured
+from postseg.filtering.run import FilterRun, Measured, tell
 from postseg.geometry.placement import Reference
 from postseg.raster.label_image import LabelImage, is_lazy
 from postseg.raster.runs import Runs
@@ -88,6 +88,36 @@ class Held(NamedTuple):
     last: FilterRun | None = None
     filter_report: FilterReport | None = None
     regions: pd.DataFrame | None = None
+
+    @property
+    def all_measured(self) -> list[Measured]:
+        """The input masks, where they were measured, and what the filter runs are of."""
+        of_runs = (run and run.measured for run in (self.last, self.made_by))
+        found = [one for one in (self.measured, *of_runs) if one is not None]
+        return [*{id(one): one for one in found}.values()]
+
+    def told(self, measured: Measured, told: Measured) -> Held:
+        """The same with what measured regions were told since: in what was made of them, too."""
+        last, made_by = (
+            run if run is None or run.measured is not measured else tell(run, told)
+            for run in (self.last, self.made_by)
+        )
+        return self._replace(
+            measured=told if self.measured is measured else self.measured,
+            last=last,
+            made_by=last if self.made_by is self.last else made_by,
+            audit=self.audit if made_by is None else made_by.regions,
+        )
+
+    def counted_still(self, made_by: FilterRun | None, runs: Runs) -> Counted | None:
+        """The counts of points, if they are of the regions that masks are about to be made of."""
+        counted = self.counted
+        if counted is None:
+            return None
+        if made_by is not None:
+            return counted if counted.is_of(made_by.measured.runs) else None
+        same = self.made_by is None and self.runs is not None and runs.same(self.runs)
+        return counted if same else None
 
     def __str__(self) -> str:
         """What the masks are, which steps have run, and what was rejected: a line each."""
