@@ -55,7 +55,7 @@ from postseg.filtering.run import (
 )
 from postseg.filtering.sweep import Sweep, Swept, Window, sweep, swept, window
 from postseg.functions import DebugImage, save_picture
-from postseg.geometry import outlines
+from postseg.geometry import hooked, outlines
 from postseg.geometry.placement import (
     GLOBAL,
     IMAGE,
@@ -1704,20 +1704,10 @@ class PostSegmentation:
         hooks = (self.masks_to_polygons, self.mirror_y0)
         if hooks == (PostSegmentation.masks_to_polygons, PostSegmentation.mirror_y0):
             return outlines.outline_polygons(runs, scale, outline=self.outline, mirrored=True)
-        if self.outline != "contour":
-            labels, traced, _ = outlines.outline_polygons(runs, scale, outline=self.outline)
-            mirrored = outlines.as_geometry(map(self.mirror_y0, traced), labels, "mirror_y0")
-            mirror = matrix_of(self.mirror_y0)
-            shift = outlines.shift_of(runs, self._frame()._replace(mirror=mirror))
-            return labels, outlines.shift_y(mirrored, shift), shift
-        labels = np.unique(runs.label)
-        # the hook knows one whole number for both axes
-        factor = self.factor_rescale if scale == (self.factor_rescale or 1,) * 2 else 1
-        unplaced = self.masks_to_polygons(masks, factor)
-        traced = outlines.as_geometry(unplaced, labels, "masks_to_polygons")
-        traced = outlines.stretch(traced, scale[0] / (factor or 1), scale[1] / (factor or 1))
-        mirrored = outlines.as_geometry(map(self.mirror_y0, traced), labels, "mirror_y0")
-        return labels, *outlines.shift_to_y0(mirrored)
+        if self.outline != "contour":  # of which only the mirror may be a subclass's own
+            placement = self._frame()._replace(mirror=matrix_of(self.mirror_y0))
+            return hooked.mirrored_by(self.mirror_y0, runs, placement, self.outline)
+        return hooked.drawn_by(*hooks, masks, runs, self.factor_rescale, scale)
 
     def _filters_by_rejections(self) -> bool:
         """Whether the filter is ours, so that it does what `rejections` tells and no more."""

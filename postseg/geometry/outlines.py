@@ -5,7 +5,6 @@ The only place where (row, column) becomes (x, y).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import geopandas as gpd
@@ -105,33 +104,6 @@ def masks_to_polygons(
     return geometry.tolist()
 
 
-def as_geometry(outlines: Any, labels: NDArray[np.int64], hook: str) -> NDArray[np.object_]:
-    """Put what an overridden `hook` made of `labels` into an array.
-
-    Raises
-    ------
-    TypeError, ValueError
-        When it is not one geometry per label.
-    """
-    if not isinstance(outlines, Iterable):
-        raise TypeError(
-            f"{hook}() returned {outlines!r:.100}; it must return one polygon per label."
-        )
-    geometry = np.fromiter(outlines, dtype=object)
-    if geometry.size != labels.size:
-        raise ValueError(
-            f"{hook}() returned {geometry.size:,} polygons for {labels.size:,} "
-            "labels; it must return one per label, in ascending order of the labels."
-        )
-    wrong = ~shapely.is_geometry(geometry)
-    if wrong.any():
-        raise TypeError(
-            f"{hook}() returned {geometry[wrong][0]!r:.100} for the label {labels[wrong][0]}; it "
-            "must return a polygon."
-        )
-    return geometry
-
-
 def mirror_y0(geom: Any) -> Any:
     """Mirror polygons at the x axis: (x, y) -> (x, -y), holes too.
 
@@ -161,33 +133,13 @@ def _negate_y(coords: NDArray[np.float64]) -> NDArray[np.float64]:
     return coords * (1, -1)
 
 
-def shift_to_y0(geometry: NDArray[np.object_]) -> tuple[NDArray[np.object_], float]:
-    """Shift all geometries together so that their lowest y, if below 0, is 0; and by how much."""
-    shift = max(0.0, -shapely.bounds(geometry)[:, 1].min())
-    return shift_y(geometry, shift), shift
-
-
-def shift_y(geometry: NDArray[np.object_], shift: float) -> NDArray[np.object_]:
-    """Add to y."""
-    return np.asarray(shapely.transform(geometry, lambda coords: np.add(coords, (0, shift))))
-
-
-def stretch(geometry: NDArray[np.object_], down: float, across: float) -> NDArray[np.object_]:
-    """Multiply coordinates, about (0, 0)."""
-    if down == across == 1:
-        return geometry
-    return np.asarray(
-        shapely.transform(geometry, lambda coords: np.multiply(coords, (across, down)))
-    )
-
-
 def mirror_shift(last_row: int | None, down: float) -> float:
     """The shift after `mirror_y0`, by the lowest row with a cell and the scale of rows."""
     return 0.0 if last_row is None else down * (last_row + 0.5)
 
 
 def shift_of(runs: Runs, placement: Placement) -> float:
-    """The shift that `shift_to_y0` would apply to the outlines of `runs` after any mirroring."""
+    """The shift to y = 0 of the outlines of `runs` after any mirroring, if they reach below it."""
     if not runs.row.size:
         return 0.0
     down, across = placement.scale
