@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from fractions import Fraction
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -53,7 +54,8 @@ from postseg.filtering.run import (
     with_nuclei,
     with_transcripts,
 )
-from postseg.filtering.sweep import Sweep, Swept, Window, sweep, swept, window
+from postseg.filtering.sweep import Sweep, sweep, swept
+from postseg.filtering.trials import Trials
 from postseg.functions import DebugImage, save_picture
 from postseg.geometry import hooked, outlines
 from postseg.geometry.placement import (
@@ -866,28 +868,8 @@ class PostSegmentation:
             return.
         """
         with self._step():
-            measured, config, values = self._measure_input(), self.filter_config, list(values)
-            kept_now = self._keeps(measured, self._in_pixels(config))
-            kept_then = self._kept(measured, config, field, values)
-            number, amounts = measured.table.index.to_numpy(), measured.amounts
-            names = ["kept", "transcripts"][: amounts.shape[1]]
-            rows = [
-                {
-                    "value": value,
-                    **dict(zip(names, amounts[kept].sum(axis=0).tolist(), strict=True)),
-                    "rejected": int(kept.size - kept.sum()),
-                    "gained": number[kept & ~kept_now],
-                    "lost": number[~kept & kept_now],
-                }
-                for value, kept in zip(values, kept_then, strict=True)
-            ]
-        columns = ["value", "kept", "rejected", "gained", "lost", *names[1:]]
-        found = pd.DataFrame(rows, columns=columns)
-        if measured.n_transcripts is not None:
-            found["transcript_share"] = found["transcripts"] / (measured.n_transcripts or 1)
-        if any(isinstance(value, str) for value in values):
-            found["value"] = pd.Series(values, dtype=object)  # in a text column None would be NaN
-        return Swept(found.set_index("value"))
+            trials = self._trials(self._measure_input(), self.filter_config)
+            return trials.table(field, list(values))
 
     # ---- handing over
 
@@ -1503,43 +1485,20 @@ class PostSegmentation:
         self._hold(audit=matched.tell(audit))
         return matched.of_nuclei
 
-    def _kept(
-        self, measured: Measured, config: FilterConfig, field: str, values: Sequence[Any]
-    ) -> Iterator[NDArray[np.bool_]]:
-        """Which of measured regions pass with each value of one threshold."""
-        found = self._window(measured, config, field, values)
-        if found is not None:
-            return found.masks()
-        tried = (config.replace(**{field: value}) for value in values)
-        return (self._keeps(measured, self._in_pixels(one)) for one in tried)
-
-    def _count_kept(
-        self, measured: Measured, config: FilterConfig, field: str, values: Sequence[Any]
-    ) -> NDArray[np.int64]:
-        """How many of them, and how many transcripts in them where those are known: `amounts`."""
-        amounts = measured.amounts
-        found = self._window(measured, config, field, values)
-        if found is not None:
-            return found.sums(amounts)
-        kept = self._kept(measured, config, field, values)
-        sums = [amounts[mask].sum(axis=0) for mask in kept]
-        return np.array(sums, dtype=np.int64).reshape(-1, amounts.shape[1])
-
-    def _window(
-        self, measured: Measured, config: FilterConfig, field: str, values: Sequence[Any]
-    ) -> Window | None:
-        """What values of one threshold keep, or None where only `rejections` can tell."""
-        if not self._rejects_by_thresholds() or field == criteria.BORDER.threshold:
-            return None
-        tried = (config.replace(**{field: value}) for value in values)
-        settings = [getattr(self._in_pixels(one), field) for one in tried]
-        return window(field, settings, measured.table, self._in_pixels(config))
-
-    def _keeps(self, measured: Measured, config: FilterConfig) -> NDArray[np.bool_]:
-        """Which of measured regions pass with other thresholds in force."""
+    def _failures(self, measured: Measured, config: FilterConfig) -> pd.DataFrame:
+        """Which measured regions fail which test with these thresholds in force."""
         with self._in_force(measured.image, config):
-            failed = find_failures(measured.table, self.rejections)
-        return np.asarray(~failed.to_numpy(dtype=bool).any(axis=1))
+            return find_failures(measured.table, self.rejections)
+
+    def _trials(self, measured: Measured, config: FilterConfig) -> Trials:
+        """Other values of these thresholds, to be tried on measured regions."""
+
+        def keeps(in_force: FilterConfig) -> NDArray[np.bool_]:
+            failed = self._failures(measured, in_force)
+            return np.asarray(~failed.to_numpy(dtype=bool).any(axis=1))
+
+        by_thresholds = self._rejects_by_thresholds()
+        return Trials(measured, config, self._in_pixels, keeps, by_thresholds)
 
     def _measure_input(self) -> Measured:
         """The masks as assigned, measured once."""
@@ -1582,21 +1541,14 @@ class PostSegmentation:
     def _sweep(self, run: FilterRun, field: str) -> Sweep:
         """What other values of a threshold would have done in a filter run."""
         measured, config = run.measured, run.report.config
-
-        def count_kept(values: Sequence[Any]) -> NDArray[np.int64]:
-            return self._count_kept(measured, config, field, values)
-
-        with self._in_force(measured.image, config):
-            failed = find_failures(measured.table, self.rejections)
-        return sweep(field, measured, config, failed, count_kept)
+        count_kept = partial(self._trials(measured, config).sums, field)
+        return sweep(field, measured, config, self._failures(measured, config), count_kept)
 
     def _to_be_moved(self, run: FilterRun, scene: Scene) -> str:
         """What a page needs to filter anew by itself."""
         from postseg.show.page.live import pack_live
 
-        config = run.report.config
-        with self._in_force(run.measured.image, config):
-            failed = find_failures(run.measured.table, self.rejections)
+        failed = self._failures(run.measured, run.report.config)
         return pack_live(scene, run.regions, failed, run.report, self._pixel_area())
 
     def _pixel_area(self) -> Fraction | None:

@@ -1,8 +1,8 @@
-"""What one threshold decides: which values are worth trying, and what each would keep."""
+"""What one threshold decides: which values are worth trying, and what they would have done."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,17 +15,6 @@ from postseg.filtering.config import THRESHOLDS, FilterConfig, limits
 from postseg.filtering.run import Measured
 
 _STEPS = 80
-
-
-class Swept(pd.DataFrame):
-    """A table of what values of a threshold keep, printed with all its columns.
-
-    Lists of regions are printed as how many they are.
-    """
-
-    def __repr__(self) -> str:
-        lists = {name: len for name in ("gained", "lost") if name in self}
-        return pd.DataFrame(self).to_string(formatters=lists)
 
 
 class Sweep(NamedTuple):
@@ -94,83 +83,6 @@ class Sweep(NamedTuple):
     def _decides_now(self) -> bool:
         sign = 1 if criteria.test_of(self.field).bound == "min" else -1
         return bool((sign * (self.level - (self.today or 0)) < 0)[~self.decided].any())
-
-
-class Window(NamedTuple):
-    """What settings of one threshold keep, the others being as they are.
-
-    Attributes
-    ----------
-    candidate : (n_regions,) array of bool
-        Regions that no other test rejects.
-    value : (n_regions,) array
-        The metric that the threshold bounds; NaN is never rejected.
-    low, high : (n_settings,) arrays
-        The smallest and the largest value that each setting keeps.
-    """
-
-    candidate: NDArray[np.bool_]
-    value: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-
-    def masks(self) -> Iterator[NDArray[np.bool_]]:
-        """Of each setting: which regions it keeps."""
-        for low, high in zip(self.low, self.high, strict=True):
-            yield self.candidate & ~((self.value < low) | (self.value > high))
-
-    def sums(self, amounts: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Add up what each setting keeps, found by a search among sorted values.
-
-        Parameters
-        ----------
-        amounts : (n_regions, n_amounts) array
-            What there is of each region.
-
-        Returns
-        -------
-        (n_settings, n_amounts) array
-            What there is of those that are kept.
-        """
-        undefined = np.isnan(self.value)
-        always = amounts[self.candidate & undefined].sum(axis=0)
-        at = np.flatnonzero(self.candidate & ~undefined)
-        at = at[np.argsort(self.value[at])]
-        ordered = self.value[at]
-        below = np.vstack([np.zeros_like(always), amounts[at].cumsum(axis=0)])
-        first = np.searchsorted(ordered, self.low, side="left")
-        last = np.searchsorted(ordered, self.high, side="right")
-        return always + below[np.maximum(first, last)] - below[first]
-
-
-def window(
-    field: str, settings: Sequence[Any], regions: pd.DataFrame, config: FilterConfig
-) -> Window:
-    """Find out what settings of a threshold keep, by our own tests.
-
-    Parameters
-    ----------
-    field : str
-        The threshold.
-    settings : sequence
-        As `FilterConfig` has them.
-    regions : DataFrame
-        As from `measure_regions`.
-    config : FilterConfig
-        The other thresholds.
-    """
-    low, high = np.full(len(settings), -np.inf), np.full(len(settings), np.inf)
-    value = np.full(len(regions), np.nan)
-    for test in (test for test in criteria.TESTS if test.threshold == field):
-        value = regions[test.metric].to_numpy(dtype=float)  # one threshold bounds one metric
-        bound = np.array(criteria.resolve_all(test, settings, regions), dtype=float)
-        if test.bound == "min":
-            low = np.where(np.isnan(bound), low, bound)  # NaN: off
-        else:
-            high = np.where(np.isnan(bound), high, bound)
-    value = np.where(criteria.is_spared(regions, config), np.nan, value)
-    others = [test for test in criteria.TESTS if test.threshold != field]
-    return Window(criteria.passes(others, regions, config), value, low, high)
 
 
 def swept(config: FilterConfig) -> list[str]:

@@ -17,7 +17,8 @@ from postseg.filtering.config import THRESHOLDS
 from postseg.filtering.criteria import rejections
 from postseg.filtering.metrics import METRICS
 from postseg.filtering.run import Measured
-from postseg.filtering.sweep import Window, sweep, window
+from postseg.filtering.sweep import sweep
+from postseg.filtering.trials import Window, window
 
 FIELDS = [*THRESHOLDS]
 TABLE = measure_regions(cells(60))
@@ -219,7 +220,7 @@ def test_a_search_finds_what_filtering_keeps(canvas, data):
         pairs = zip(found[column], expected[column], strict=True)
         assert all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in pairs)
     measured = one._measure(canvas)
-    counted = one._count_kept(measured, config, field, tried)
+    counted = one._trials(measured, config).sums(field, tried)
     assert counted.shape == (len(tried), 1)
     assert counted[:, 0].tolist() == expected["kept"].tolist()
 
