@@ -1,4 +1,4 @@
-"""The filter as a function, and the picture of a filter run that its callers may ask for."""
+"""The filter as a function, and how it tells its callers what became of their regions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,22 @@ T = TypeVar("T")
 DebugImage = bool | str | PathLike[str] | None  # whether to save it, or where
 
 
-def save_picture(filtered: FilterRun, where: DebugImage) -> None:
+def announce(filtered: FilterRun, save_debug: DebugImage, verbose: bool, warn: bool = True) -> None:
+    """Save a picture of a filter run and print its report, as asked for, and warn of what is odd.
+
+    For what users call directly, or by one function between. `warn` is False for callers who say
+    by themselves that nothing was left.
+    """
+    _save_picture(filtered, save_debug)
+    if verbose:
+        print(filtered.report)
+    if warn and not filtered.report.passed:
+        warnings.warn(why_nothing_passed(filtered.report), stacklevel=4)
+    for note in filtered.report.notes:
+        warnings.warn(note, stacklevel=4)
+
+
+def _save_picture(filtered: FilterRun, where: DebugImage) -> None:
     """Save what was kept and what was not, as ``cleaned_mask.png`` where True does not say."""
     if where is None or where is False:
         return
@@ -156,11 +171,5 @@ def filter_cell_by_regionprops(
         stated,
         lambda regions: criteria.rejections(regions, config),
     )
-    save_picture(filtered, save_debug)
-    if verbose:
-        print(filtered.report)
-    if not filtered.report.passed:
-        warnings.warn(why_nothing_passed(filtered.report), stacklevel=3)
-    for note in filtered.report.notes:
-        warnings.warn(note, stacklevel=3)
+    announce(filtered, save_debug, verbose)
     return filtered.masks

@@ -56,7 +56,7 @@ from postseg.filtering.run import (
 )
 from postseg.filtering.sweep import Sweep, sweep, swept
 from postseg.filtering.trials import Trials
-from postseg.functions import DebugImage, save_picture
+from postseg.functions import DebugImage, announce
 from postseg.geometry import hooked, outlines
 from postseg.geometry.placement import (
     GLOBAL,
@@ -1710,13 +1710,7 @@ class PostSegmentation:
 
     def _announce(self, filtered: FilterRun, warn: bool) -> None:
         """Tell of a filter run, and hold it; a warning may be an error, so that comes before."""
-        save_picture(filtered, self.save_debug)
-        if self.verbose:
-            print(filtered.report)
-        if warn and not filtered.report.passed:
-            warnings.warn(why_nothing_passed(filtered.report), stacklevel=3)
-        for note in filtered.report.notes:
-            warnings.warn(note, stacklevel=3)
+        announce(filtered, self.save_debug, self.verbose, warn)
         self._hold(**self._shown_of(filtered))
 
     def _why_empty(self) -> str:
