@@ -98,7 +98,7 @@ if TYPE_CHECKING:
 
     from postseg.show.pictures import Scene
     from postseg.transcripts.counted import Counted
-    from postseg.verify.verification import Verification
+    from postseg.verify.outcome import Verification
 
 Elements = tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]
 

@@ -11,7 +11,8 @@ import postseg
 from postseg import FilterConfig, FilterReport, PostSegmentation, filter_cell_by_regionprops
 from postseg.cli.main import report, run
 from postseg.filtering.config import THRESHOLDS, describe_thresholds, limits, range_of, rules
-from postseg.verify.verification import Verification, verify_elements, verify_store
+from postseg.verify.outcome import Verification
+from postseg.verify.verification import verify_elements, verify_store
 
 FUNCTIONS = [
     *(getattr(postseg, name) for name in postseg.__all__ if name[0].islower()),
