@@ -1,4 +1,4 @@
-"""Runs of a label image: encode, connect, group by region, paint.
+"""Runs of a label image: encode, connect, group by region, paint, unite.
 
 A run is a maximal horizontal stretch of one nonzero label, half open::
 
@@ -163,3 +163,29 @@ def paint_window(first, last, start, stop, value, left, columns, out):
                 begin, until = max(start[i], left) - left, min(stop[i], end) - left
                 out[r, columns[begin] : columns[until]] = value[i]
             i += 1
+
+
+@kernel
+def unite(owner, row, start, stop):
+    """Unite runs of one owner that overlap or touch.
+
+    Runs come sorted, by row and start or by owner before that. Returns owner, row, start, stop of
+    what they make, and the first run that begins within one of another owner in its row, or -1.
+    """
+    n = 0
+    clash = -1
+    owners = np.empty_like(owner)
+    rows, starts, stops = np.empty_like(row), np.empty_like(start), np.empty_like(stop)
+    for i in range(row.size):
+        if n > 0 and rows[n - 1] == row[i] and start[i] <= stops[n - 1]:
+            if owners[n - 1] == owner[i]:
+                stops[n - 1] = max(stops[n - 1], stop[i])
+                continue
+            if clash < 0 and start[i] < stops[n - 1]:
+                clash = i
+        owners[n] = owner[i]
+        rows[n] = row[i]
+        starts[n] = start[i]
+        stops[n] = stop[i]
+        n += 1
+    return owners[:n], rows[:n], starts[:n], stops[:n], clash

@@ -11,7 +11,7 @@ from dask.base import compute_as_if_collection
 from dask.delayed import Delayed
 from numpy.typing import NDArray
 
-from postseg._kernels import tiles as tiles_kernels
+from postseg._kernels import runs as run_kernels
 from postseg._support.progress import of_dask
 from postseg._support.threads import n_threads
 from postseg.raster.nearest import Shape
@@ -106,5 +106,5 @@ def _unpainted(arrays: Delayed, shape: Shape) -> Runs:
     row, start, stop, value = arrays.compute(scheduler="synchronous")
     shown = value != 0
     parts = (value[shown].astype(np.int64), row[shown], start[shown], stop[shown])
-    label, row, start, stop, _ = tiles_kernels.unite(*parts)
+    label, row, start, stop, _ = run_kernels.unite(*parts)
     return Runs(row, start, stop, label, shape)

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from postseg._kernels import placing as place_kernels
+from postseg._kernels import runs as run_kernels
 from postseg._kernels import tiles as kernels
 from postseg._support.threads import in_threads, spread
 from postseg.raster.grouped import Grouped
@@ -47,7 +49,7 @@ def _merge_windows(tiles: Sequence[Tile], shape: tuple[int, int]) -> Merged:
     """Of tiles that are windows of one label image: unite the runs of each label."""
     row, start, stop, label = _concatenated([tile[1:] for tile in tiles])
     order = _raster_order(row, start)
-    label, row, start, stop, clash = kernels.unite(
+    label, row, start, stop, clash = run_kernels.unite(
         label[order], row[order], start[order], stop[order]
     )
     if clash >= 0:
@@ -149,22 +151,24 @@ def _make_shapes(
         parts.append((group[chosen], *(part[chosen] for part in tile[1:4])))
     group, row, start, stop = (np.concatenate(part) for part in zip(*parts, strict=True))
     order = np.lexsort((start, row, group))
-    group, row, start, stop, _ = kernels.unite(group[order], row[order], start[order], stop[order])
+    group, row, start, stop, _ = run_kernels.unite(
+        group[order], row[order], start[order], stop[order]
+    )
 
     number = np.flatnonzero(of_group & ~groups.disowned)
     placing = ~groups.disowned[group]
     offsets = np.searchsorted(group[placing], np.append(number, n_groups))
     before = np.searchsorted(worse, np.append(number, n_groups))
-    placed, left, outcome = kernels.place(
+    placed, left, outcome = place_kernels.place(
         offsets,
         np.stack([row[placing], start[placing], stop[placing]]),
         before,
         np.searchsorted(number, better),
     )
-    fate = np.full(n_groups, kernels.KEPT, np.int8)
+    fate = np.full(n_groups, place_kernels.KEPT, np.int8)
     fate[number] = outcome
 
-    out = groups.disowned[group] | (fate[group] == kernels.BEATEN)
+    out = groups.disowned[group] | (fate[group] == place_kernels.BEATEN)
     owners, first = np.unique(group[out], return_index=True)
     left_out = Grouped(
         np.append(first, out.sum()),
@@ -201,7 +205,7 @@ def _assemble(
     runs = Runs(row, start, stop, label, shape)
 
     role = np.where(groups.size == 1, SINGLE, np.where(groups.has_whole, WHOLE, JOINED))
-    trimmed = made.fate == kernels.TRIMMED
+    trimmed = made.fate == place_kernels.TRIMMED
     alone = np.ones(n, bool)
     alone[groups.piece] = False
     alone = np.flatnonzero(alone)
@@ -222,7 +226,7 @@ def _assemble(
         links=groups.links,
         joined=int(((role == JOINED) & (cell[n:] > 0)).sum()),
         trimmed=int(trimmed.sum()),
-        beaten=int((made.fate == kernels.BEATEN).sum()),
+        beaten=int((made.fate == place_kernels.BEATEN).sum()),
         disowned=int(groups.disowned.sum()),
         refused=groups.refused,
     )
