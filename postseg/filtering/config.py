@@ -13,85 +13,23 @@ from dataclasses import asdict
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
-import numpy as np
-from pydantic import (
-    AllowInfNan,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Strict,
-    Tag,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from postseg._support.atomic import replacing
 from postseg._support.checks import SETTINGS
 from postseg.filtering import quantities
-
-
-def _plain(value: Any) -> Any:
-    """NumPy scalars as Python numbers, and the word "none" (TOML has no null) as None."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, str) and value.lower() == "none":
-        return None
-    return value
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, float) and value.is_integer()
-
-
-def _quantity(value: Any) -> Any:
-    """The same, and text as a quantity in the one way it is written, so that equal ones are."""
-    value = _plain(value)
-    return str(quantities.parse(value)) if isinstance(value, str) else value
-
-
-def _quantity_or_word(value: Any) -> Any:
-    """The same, but for text that is no number with a unit."""
-    has_unit = isinstance(value, str) and quantities.has_number(value)
-    return _quantity(value) if has_unit else _plain(value)
-
-
-def _bounds(value: Any) -> Any:
-    """The same, and text as two bounds."""
-    value = _plain(value)
-    return str(quantities.parse_bounds(value)) if isinstance(value, str) else value
-
-
-def _kind_of_area(value: Any) -> str:
-    """Told apart by type first, so that an error speaks of the one alternative that was meant."""
-    if not isinstance(value, str):
-        return "number"
-    return "quantity" if quantities.has_number(value) else "word"
-
-
-_Number = Annotated[float, Strict(), AllowInfNan(False)]
-_Amount = Annotated[Annotated[_Number, Field(ge=0)] | None, BeforeValidator(_plain)]
-_Ratio = Annotated[Annotated[_Number, Field(ge=0, le=1)] | None, BeforeValidator(_plain)]
-_AreaBounds = Annotated[str, Tag("bounds")]
-_Outliers = Annotated[
-    Annotated[Annotated[_Number, Field(gt=0)] | None, Tag("number")] | _AreaBounds,
-    Discriminator(lambda value: "bounds" if isinstance(value, str) else "number"),
-    BeforeValidator(_bounds),
-]
-_AreaNumber = Annotated[Annotated[_Number, Field(ge=0)] | None, Tag("number")]
-_AreaQuantity = Annotated[str, Tag("quantity")]
-_Area = Annotated[
-    _AreaNumber | _AreaQuantity, Discriminator(_kind_of_area), BeforeValidator(_quantity)
-]
-_MinArea = Annotated[
-    _AreaNumber | _AreaQuantity | Annotated[Literal["median", "median_div2"], Tag("word")],
-    Discriminator(_kind_of_area),
-    BeforeValidator(_quantity_or_word),
-]
+from postseg.filtering.values import (
+    Amount,
+    Area,
+    AreaBounds,
+    AreaQuantity,
+    MinArea,
+    Outliers,
+    Ratio,
+)
 
 
 class FilterConfig(BaseModel):
@@ -118,57 +56,57 @@ class FilterConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_eccentricity: _Ratio = Field(
+    max_eccentricity: Ratio = Field(
         default=None,
         description="Reject more elongated cells; 0 is a circle, 1 a line. Typical cells: up to "
         "0.95.",
     )
-    min_area: _MinArea = Field(
+    min_area: MinArea = Field(
         default="median_div2",
         description="Reject smaller cells: 'median', 'median_div2' (half the median), a number "
         "from 0 to 100 = that PERCENTILE of the areas, a larger number = pixels. A floor of "
         "100 pixels or less has its unit: '80 px'.",
     )
-    min_absolute_area: _Area = Field(
+    min_absolute_area: Area = Field(
         default=50,
         validate_default=True,  # a float like any other: of a union pydantic writes no int
         description="Reject debris: fewer pixels than this, whatever the other cells are.",
     )
-    max_area: _Area = Field(default=None, description="Reject larger cells, in pixels.")
-    min_solidity: _Ratio = Field(
+    max_area: Area = Field(default=None, description="Reject larger cells, in pixels.")
+    min_solidity: Ratio = Field(
         default=None,
         description="Reject concave cells, by area / area of the convex hull. Typical cells: 0.7 "
         "to 0.9.",
     )
-    max_solidity: _Ratio = Field(
+    max_solidity: Ratio = Field(
         default=None,
         description="Reject cells that are too convex. Above 0.98: suspiciously smooth.",
     )
-    min_extent: _Ratio = Field(
+    min_extent: Ratio = Field(
         default=None,
         description="Reject cells that fill little of their bounding box. Below 0.3: thin.",
     )
-    max_extent: _Ratio = Field(
+    max_extent: Ratio = Field(
         default=None,
         description="Reject rectangular cells, by area / area of the bounding box. Typical cells: "
         "0.5 to 0.8.",
     )
-    min_compactness: _Ratio = Field(
+    min_compactness: Ratio = Field(
         default=None,
         description="Reject irregular cells, by 4 pi area / perimeter^2. Typical: 0.6 to 0.8; "
         "below 0.5 irregular.",
     )
-    max_convexity_deficit: _Ratio = Field(
+    max_convexity_deficit: Ratio = Field(
         default=0.20,
         description="Reject half-moons, by 1 - solidity. Normal cells: 0.05 to 0.15; half-moons "
         "above 0.20.",
     )
-    max_perimeter_area_ratio: _Amount = Field(
+    max_perimeter_area_ratio: Amount = Field(
         default=None,
         description="Reject ragged cells, by perimeter / sqrt(area). Typical: 3.5 to 5.0; "
         "fragmented above 6.0.",
     )
-    area_std_filter: _Outliers = Field(
+    area_std_filter: Outliers = Field(
         default=None,
         description="Reject areas further from the mean than this many population standard "
         "deviations, or beyond two bounds in pixels: '20 to 300 px'.",
@@ -339,6 +277,10 @@ class FilterConfig(BaseModel):
             raise ValueError(f"{path}: {error}") from error
 
 
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, float) and value.is_integer()
+
+
 def _suffix_of(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix not in (".toml", ".json"):
@@ -402,14 +344,14 @@ def rules(field: str) -> list[str]:
 
 def takes_units(field: str) -> bool:
     """Whether a threshold may be text with a unit."""
-    return _AreaQuantity in _parts(FilterConfig.model_fields[field].annotation)
+    return AreaQuantity in _parts(FilterConfig.model_fields[field].annotation)
 
 
 def text_of(field: str) -> str:
     """What a threshold may be instead of a number or a word, as an error lists it, or nothing."""
     if takes_units(field):
         return f"a number with a unit: {quantities.UNITS_IN_WORDS}"
-    takes_bounds = _AreaBounds in _parts(FilterConfig.model_fields[field].annotation)
+    takes_bounds = AreaBounds in _parts(FilterConfig.model_fields[field].annotation)
     return quantities.BOUNDS_IN_WORDS if takes_bounds else ""
 
 

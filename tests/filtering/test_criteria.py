@@ -251,7 +251,7 @@ def test_levels_of_equal_areas_are_0_deviations():
 
 ROW = '    Test("too_long", "perimeter", "max", "max_perimeter", "size", "lines"),\n'
 FIELD = """\
-    max_perimeter: _Amount = Field(default=None, description="Reject cells with long outlines.")
+    max_perimeter: Amount = Field(default=None, description="Reject cells with long outlines.")
 """
 SCRIPT = """
 from postseg.show import palette
@@ -272,7 +272,7 @@ print("HELP", run.get_help(run.make_context("run", ["in.npy", "-o", "out.csv"]))
 
 def test_a_new_test_is_a_row_and_a_field(tmp_path):
     edits = {"criteria.py": {"TESTS = (\n": "TESTS = (\n" + ROW}}
-    place = "    area_std_filter: _Outliers"
+    place = "    area_std_filter: Outliers"
     edits["config.py"] = {place: FIELD + place}
     printed, _, told = run_edited(tmp_path, edits, SCRIPT).partition("HELP")
     *report, reasons, sweep, look, label = printed.splitlines()
