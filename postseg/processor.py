@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from postseg._support.atomic import check_target, replacing
 from postseg._support.checks import (
-    SETTINGS,
     Outline,
     check_factor,
     check_image_shape,
@@ -34,7 +33,7 @@ from postseg._support.words import preformatted
 from postseg.attributes import Result, Setting
 from postseg.elements.table import INSTANCE_KEY, cell_rows, centroids
 from postseg.filtering import criteria, quantities
-from postseg.filtering.config import FilterConfig, check_config, suggestion
+from postseg.filtering.config import FilterConfig, check_config, no_setting
 from postseg.filtering.intensities import (
     intensities_in,
     with_intensities,
@@ -74,6 +73,7 @@ from postseg.raster.images import encode, last_row
 from postseg.raster.intensity_image import as_intensity_image, check_intensity_image
 from postseg.raster.label_image import (
     LabelImage,
+    are_lazily_same,
     as_label_image,
     check_values,
     is_lazy,
@@ -271,10 +271,7 @@ class PostSegmentation:
         following = type(self).__mro__[type(self).__mro__.index(PostSegmentation) + 1]
         if others and following is object:
             name, value = next(iter(others.items()))
-            hint = suggestion(name, SETTINGS)
-            if name in FilterConfig.model_fields:
-                hint = f": it is a threshold, give filter_config={{{name!r}: {value!r:.40}}}."
-            raise TypeError(f"{type(self).__name__} has no setting {name!r}{hint}")
+            raise TypeError(f"{type(self).__name__} has {no_setting(name, value)}")
         super().__init__(**others)  # the next class of a subclass with several bases
         self.masks = masks
         self.factor_rescale = factor_rescale
@@ -1631,7 +1628,7 @@ class PostSegmentation:
         if last is None:
             return encode(masks), None
         made = last.runs.without_background()
-        if self._filters_by_rejections() or _is_painted(masks, last.masks):
+        if self._filters_by_rejections() or are_lazily_same(masks, last.masks):
             return made, last
         runs = encode(masks)
         return runs, last if runs.same(made) else None
@@ -1719,14 +1716,6 @@ class PostSegmentation:
             why = why_nothing_passed(last.report)
             return f"{why} To look at them, run refilter() and plot_filter()."
         return "No cell is left: filter_cell_by_regionprops() returned masks without any."
-
-
-def _is_painted(masks: LabelImage, painted: LabelImage) -> bool:
-    """Whether these are lazy masks as they were painted, so that they need not be read.
-
-    A dask array changes its name with its content, an array in memory does not tell.
-    """
-    return is_lazy(masks) and is_lazy(painted) and masks.name == painted.name
 
 
 def _place_of(element: Any) -> Reference | None:

@@ -415,6 +415,14 @@ def suggestion(name: Any, known: Iterable[str]) -> str:
     return f"{hint} Choose one of: {', '.join(known)}."
 
 
+def no_setting(name: str, value: Any) -> str:
+    """What an error says of an unknown setting of `PostSegmentation`."""
+    hint = suggestion(name, SETTINGS)
+    if name in FilterConfig.model_fields:
+        hint = f": it is a threshold, give filter_config={{{name!r}: {value!r:.40}}}."
+    return f"no setting {name!r}{hint}"
+
+
 def check_config(config: Any) -> FilterConfig:
     """Return the thresholds as a `FilterConfig`; a mapping is checked, None means defaults.
 

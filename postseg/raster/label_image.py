@@ -141,6 +141,14 @@ def is_lazy(image: Any) -> TypeGuard[da.Array]:
     return dask_array is not None and isinstance(image, dask_array.Array)
 
 
+def are_lazily_same(one: LabelImage, other: LabelImage) -> bool:
+    """Whether lazy images are known to be the same, so that they need not be read.
+
+    A dask array changes its name with its content, an array in memory does not tell.
+    """
+    return is_lazy(one) and is_lazy(other) and one.name == other.name
+
+
 def _refuse_masked(array: Any, filled: str) -> None:
     if isinstance(array, np.ma.MaskedArray):
         raise TypeError(
