@@ -22,7 +22,7 @@ from postseg.filtering import quantities
 from postseg.filtering.criteria import TESTS, resolve
 from postseg.show.overview import views_of
 from postseg.show.paint import edges_of, paint_inks
-from postseg.show.palette import PALE
+from postseg.show.palette import PALE, styles_of
 from postseg.show.pictures import layers_of
 
 pytestmark = [
@@ -489,7 +489,7 @@ def test_the_picture_is_painted_as_python_paints_it(page, live, again):
     again.refilter(config_shown(page))
     run, scene = again._scene(None)
     (view,) = views_of(scene, run.regions)
-    layers = layers_of(scene, view, run.report.rejected)
+    layers = layers_of(scene, view, styles_of(run.report.rejected))
     look = np.array([layers.reasons.index(r) + 1 if r else 0 for r in run.regions["reason"]])
     ink = np.where(look > 0, len(PALE) + look, 1 + layers.tones[1:])
     shown, rejected = layers.shown, np.append(False, look > 0)

@@ -28,7 +28,7 @@ from postseg.show.overview import views_of
 from postseg.show.page.data import rule_text
 from postseg.show.page.pictures import encoded
 from postseg.show.page.render import data_uri
-from postseg.show.palette import KEPT, OTHER
+from postseg.show.palette import KEPT, OTHER, Style, styles_of
 from postseg.show.pictures import Layers, Scene, layers_of
 from postseg.show.view import Axis, View
 
@@ -94,7 +94,8 @@ def pack_live(
     blocks = _columns(regions)
     formulas = _shorten(blocks, regions)
     outcomes, changed = _outcomes(regions, failed, report.config)
-    layers = [layers_of(scene, view, failed.columns) for view in views]
+    styles = styles_of(failed.columns)
+    layers = [layers_of(scene, view, styles) for view in views]
     blocks += outcomes
     for k, layer in enumerate(layers):
         # a pixel is mostly of the region of the one above it
@@ -105,7 +106,10 @@ def pack_live(
         "total": report.total,
         "transcripts": None if report.transcripts is None else report.transcripts.total,
         "tests": [test._asdict() for test in criteria.TESTS if test.reason in failed],
-        "reasons": [_reason(str(reason), report, layers[0]) for reason in failed],
+        "reasons": [
+            _reason(reason, report, styles[reason], layers[0])
+            for reason in map(str, failed.columns)
+        ],
         "changed": changed,
         "kept": {"swatch": data_uri(encoded(layers[0].swatches[""])), "colour": KEPT},
         "other": OTHER,
@@ -191,8 +195,11 @@ def _outcomes(
     return blocks, list(dict.fromkeys(changed))
 
 
-def _reason(reason: str, report: FilterReport, layer: Layers) -> dict[str, Any]:
+def _reason(reason: str, report: FilterReport, style: Style, layer: Layers) -> dict[str, Any]:
+    colour, pattern = style
     return {
+        "colour": colour,
+        "pattern": pattern,
         "name": reason,
         "title": human(reason),
         "rule": rule_text(reason, report),

@@ -246,7 +246,7 @@ def render(
         columns={name: COLUMNS[name] for name in audit["columns"]},
         reasons=reasons,
         counts=rejected["reason"].astype(str).value_counts(),
-        data=pack(audit),
+        data="" if live else pack(audit),
         live=live,
     )
     return page.encode(errors="replace").decode()  # a file's name need not be text

@@ -19,13 +19,8 @@ function makeCells(state, pictures, controls, choose) {
   };
   const title = (i, { first, kept }) => (first[i] === kept ? "kept" : facts.reasons[first[i]].title.toLowerCase());
 
-  function inkOf(i, { first, kept }) {
-    if (first[i] === kept) return word(facts.kept.colour);
-    const { inks, reasons } = facts.maps[0];
-    const ink = inks.colour.length - reasons.length + reasons.indexOf(facts.reasons[first[i]].name);
-    const [r, g, b] = inks.colour[ink].map((c) => Math.round(255 * c));
-    return ((0xff << 24) | (b << 16) | (g << 8) | r) >>> 0;
-  }
+  const inkOf = (i, { first, kept }) =>
+    word((first[i] === kept ? facts.kept : facts.reasons[first[i]]).colour);
 
   // those that a threshold decides about, the nearest to it first
   function nextToFlip(field, result) {

@@ -151,9 +151,7 @@
       if (document.activeElement !== number || !region) number.value = region || "";
     }
 
-    function fillTable() {
-      rejectedTable?.fill(rejectedOf(facts, live.result, rejectedTable.keys));
-    }
+    const fillTable = () => rejectedTable.fill(rejectedOf(facts, live.result));
 
     // ---- moving
 
@@ -232,6 +230,7 @@
       ready: performance.now(), facts, state, take, choose, refresh, fillTable, link: () => link(state), pictures,
     });
     takeLink();
+    fillTable();
     document.documentElement.dataset.live = "ready";
     dispatchEvent(new Event("resize")); // the picture may have another size now
   }
@@ -240,5 +239,6 @@
     $("live").append(el("p", { className: "warning", role: "alert", textContent:
       `Thresholds cannot be moved in this browser (${error.message}). A newer one can.` }));
     $("live").hidden = false;
+    rejectedTable.fail(error);
   });
 })();
