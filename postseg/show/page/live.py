@@ -24,10 +24,12 @@ from postseg.filtering.metrics import METRIC
 from postseg.filtering.report import FilterReport
 from postseg.filtering.run import TRANSCRIPTS
 from postseg.show.charts import bins_of
-from postseg.show.overview import views_of
+from postseg.show.overview import count_all, views_of
+from postseg.show.page.counted import arrays_of_page, bins_of_page
 from postseg.show.page.data import rule_text
-from postseg.show.page.pictures import encoded
-from postseg.show.page.render import data_uri
+from postseg.show.page.pictures import encoded, where
+from postseg.show.page.render import MOST_MOVED, data_uri
+from postseg.show.paint import Pixels
 from postseg.show.palette import KEPT, OTHER, Style, styles_of
 from postseg.show.pictures import Layers, Scene, layers_of
 from postseg.show.view import Axis, View
@@ -81,13 +83,14 @@ def pack_live(
     Returns
     -------
     str
-        For the page; nothing where there are no regions, or so many that they are counted in the
-        picture instead of shown, which tells of the run only.
+        For the page; nothing where there are no regions, or more than `MOST_MOVED`.
     """
-    scene = scene._replace(seams=None)
-    views = views_of(scene, regions) if report.total else []
-    if not views:
+    if not 0 < report.total <= MOST_MOVED:
         return ""
+    scene = scene._replace(seams=None)
+    bins, views = None, views_of(scene, regions)
+    if not views:
+        bins, views = count_all(scene, regions)
     stated = report.stated
     if pixel_area is None or stated.in_pixels(pixel_area) != report.config:
         stated, pixel_area = report.config, None  # the size is not the one that it was run with
@@ -101,17 +104,26 @@ def pack_live(
         # a pixel is mostly of the region of the one above it
         blocks += [Block(f"map_{k}", layer.shown.ravel(), layer.shown.shape[1])]
         blocks += [Block(f"tones_{k}", layer.tones.astype(np.uint8))]
+    swatches = layers[0].swatches if layers else {}
+    maps = [_map(layer, view, scene) for layer, view in zip(layers, views, strict=True)]
+    counted = None
+    if bins is not None:
+        counted, plain = bins_of_page(scene, bins, styles)
+        swatches = swatches or plain
+        arrays = arrays_of_page(regions, bins, views)
+        blocks += [Block(name, values, int(name != "strength")) for name, values in arrays.items()]
+        maps = [{**shown, "where": where(view)} for shown, view in zip(maps, views, strict=True)]
     area = regions["area"].to_numpy()
     head = {
         "total": report.total,
         "transcripts": None if report.transcripts is None else report.transcripts.total,
         "tests": [test._asdict() for test in criteria.TESTS if test.reason in failed],
         "reasons": [
-            _reason(reason, report, styles[reason], layers[0])
+            _reason(reason, report, styles[reason], swatches[reason])
             for reason in map(str, failed.columns)
         ],
         "changed": changed,
-        "kept": {"swatch": data_uri(encoded(layers[0].swatches[""])), "colour": KEPT},
+        "kept": {"swatch": data_uri(encoded(swatches[""])), "colour": KEPT},
         "other": OTHER,
         "fields": {field: _field(field, stated) for field in FilterConfig.model_fields},
         "metrics": {
@@ -123,7 +135,8 @@ def pack_live(
         "pixel_area": None
         if pixel_area is None
         else [str(p) for p in pixel_area.as_integer_ratio()],
-        "maps": [_map(layer, view, scene) for layer, view in zip(layers, views, strict=True)],
+        "maps": maps,
+        "bins": counted,
         "formulas": formulas,
         "arrays": [[name, _kind(v), v.size, stride] for name, v, stride in blocks],
     }
@@ -195,7 +208,7 @@ def _outcomes(
     return blocks, list(dict.fromkeys(changed))
 
 
-def _reason(reason: str, report: FilterReport, style: Style, layer: Layers) -> dict[str, Any]:
+def _reason(reason: str, report: FilterReport, style: Style, swatch: Pixels) -> dict[str, Any]:
     colour, pattern = style
     return {
         "colour": colour,
@@ -203,7 +216,7 @@ def _reason(reason: str, report: FilterReport, style: Style, layer: Layers) -> d
         "name": reason,
         "title": human(reason),
         "rule": rule_text(reason, report),
-        "swatch": data_uri(encoded(layer.swatches[reason])),
+        "swatch": data_uri(encoded(swatch)),
     }
 
 
