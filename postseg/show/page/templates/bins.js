@@ -121,7 +121,15 @@ const makeBins = (() => {
       el("div", { className: "shares" }, drawScale(), line),
       el("div", { className: "ends" }, ...["0%", "50%", "100%"].map((end) => el("span", { textContent: end }))),
       el("span", { textContent: "regions per bin" }));
-    const key = el("div", { className: "scale" }, text, scale);
+    const select = el("select", { id: "colour" },
+      el("option", { value: "share", textContent: "Share rejected" }),
+      el("option", { value: "reason", textContent: "Commonest reason" }));
+    select.onchange = () => {
+      shown = select.value;
+      paint(...last);
+    };
+    const chooser = el("div", { className: "buttons find" }, el("label", {}, "Colour ", select), byId("zoom"));
+    const key = el("div", { className: "scale" }, chooser, text, scale);
     byId("overview").parentElement.querySelector(".scale")?.remove();
 
     function drawScale() {
@@ -149,15 +157,6 @@ const makeBins = (() => {
       scale.hidden = shown !== "share";
     }
 
-    const select = el("select", { id: "colour" },
-      el("option", { value: "share", textContent: "Share rejected" }),
-      el("option", { value: "reason", textContent: "Commonest reason" }));
-    select.onchange = () => {
-      shown = select.value;
-      paint(...last);
-    };
-    const chooser = el("label", {}, "Colour ", select);
-
-    return { ...stage, paint, key, chooser };
+    return { ...stage, paint, key };
   };
 })();

@@ -26,13 +26,13 @@
     const share = el("button", { type: "button", id: "share", textContent: "Copy link" });
     const number = el("input", { type: "number", min: 1, max: facts.n, id: "region", inputMode: "numeric" });
     const warning = el("p", { className: "warning", role: "alert", id: "refused", hidden: true });
-    const inPicture = !facts.bins ? "or click on a cell" : facts.maps.length ? "or click on a cell of a closer look" : "";
+    const inPicture = !facts.bins ? "or click on a cell" : facts.maps.length ? "or click on one in a closer look" : "";
     const find = el("div", { className: "buttons find" },
-      el("label", {}, "Region ", number), el("span", { className: "small soft", textContent: inPicture }), overview.chooser ?? "", $("zoom"));
+      el("label", {}, "Region ", number), el("span", { className: "small soft", textContent: inPicture }), facts.bins ? "" : $("zoom"));
     overview.frame.after(
       el("div", { className: "choice" }, count, el("div", { className: "buttons" }, back, share), spoken, warning),
       find, cells.cell);
-    if (overview.key) overview.frame.after(overview.key);
+    if (facts.bins) overview.frame.after(overview.key);
 
     // one card a metric
     const cards = el("div", { id: "thresholds", role: "region", ariaLabel: "Thresholds" },

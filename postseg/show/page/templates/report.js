@@ -194,6 +194,7 @@
     const link = event.target.closest("a") ?? near;
     const place = document.querySelector(link.getAttribute("href"));
     event.preventDefault(); // the address keeps what it tells
+    for (const other of place.parentElement.children) other.classList.toggle("open", other === place);
     place.scrollIntoView({ block: "center" });
     place.focus({ preventScroll: true });
   });
