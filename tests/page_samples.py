@@ -26,7 +26,7 @@ from postseg.show.page.render import (
 MADE = datetime(2026, 3, 4, 15, 6)
 NASTY = '</script><script>alert("1, 2")</script>'
 
-
+TYPES = {"u1": "<u1", "i4": "<i4", "f8": "<f8", "i8": "<i8"}
 ALL_ON = {test.threshold: 0.5 for test in TESTS} | {
     "min_area": 101,
     "min_absolute_area": 4,
@@ -117,6 +117,24 @@ def page_of(post, title="Nuclei", source="nuclei.npy", pictures=None, **more):
 def packed_of(post, image=None):
     """What a page holds to filter anew."""
     return post._to_be_moved(*post._scene(image))
+
+
+def unpack(packed):
+    """Read as the browser does: the head, and the arrays by name."""
+    data = gzip.decompress(base64.b64decode(packed))
+    at = 4 + int.from_bytes(data[:4], "little")
+    head, arrays = json.loads(data[4:at]), {}
+    for name, kind, size, stride in head["arrays"]:
+        dtype = np.dtype(TYPES[kind])
+        planes = np.frombuffer(data, np.uint8, size * dtype.itemsize, at).reshape(dtype.itemsize, size)
+        values = planes.T.copy().view(dtype).ravel()
+        for first in range(stride, size, stride or size or 1):
+            part = values[first : first + stride]
+            part += values[first - stride : first][: part.size]
+        arrays[name] = values
+        at += size * dtype.itemsize
+    assert at == len(data)
+    return head, arrays
 
 
 def live_page_of(post, **more):
