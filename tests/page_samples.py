@@ -126,7 +126,9 @@ def unpack(packed):
     head, arrays = json.loads(data[4:at]), {}
     for name, kind, size, stride in head["arrays"]:
         dtype = np.dtype(TYPES[kind])
-        planes = np.frombuffer(data, np.uint8, size * dtype.itemsize, at).reshape(dtype.itemsize, size)
+        planes = np.frombuffer(data, np.uint8, size * dtype.itemsize, at).reshape(
+            dtype.itemsize, size
+        )
         values = planes.T.copy().view(dtype).ravel()
         for first in range(stride, size, stride or size or 1):
             part = values[first : first + stride]
