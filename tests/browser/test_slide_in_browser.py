@@ -17,6 +17,7 @@ from tiny_cells import small_picture, tiny_cells
 
 from postseg import FilterConfig, PostSegmentation
 from postseg.filtering.criteria import TESTS
+from postseg.show import overview
 from postseg.show.bins import count_bins
 from postseg.show.overview import count_all, is_inside
 from postseg.show.page.pictures import illustrate
@@ -62,6 +63,11 @@ def slides(post, image, tmp_path_factory):
         path = tmp_path_factory.mktemp("slide") / "report.html"
         path.write_text(page, encoding="utf-8")
         found["plain" if ground is None else "tissue"] = path
+    with small_picture(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(overview, "_worst", lambda *_: [])
+        page = page_of(post, pictures=drawn._replace(places=[]), live=packed_of(post))
+    found["alone"] = path.with_name("alone.html")
+    found["alone"].write_text(page, encoding="utf-8")
     return found
 
 
@@ -288,6 +294,39 @@ def test_cells_next_to_flip_are_listed_with_their_places(page, post):
     assert f"row {round(post.regions.loc[number, 'centroid_row'], 1):g}, " in cells[0].text
     cells[0].click()
     assert page.find("#cell").text.startswith(f"Region {number} kept")
+
+
+def test_a_map_without_closer_looks_follows_too(browser, slides, post, again):
+    open_slide(browser, slides["alone"])
+    assert browser.execute_script("return live.pictures.length") == 1
+    before = browser.execute_script("return live.pictures[0].canvas.toDataURL()")
+    config = FilterConfig(**dict(post.filter_config) | {"max_eccentricity": 0.6})
+    take(browser, config)
+    again.refilter(config)
+    assert int(browser.find("#passed").text.replace(",", "")) == again.filter_report.passed
+    assert browser.execute_script("return live.pictures[0].canvas.toDataURL()") != before
+    browser.execute_script("live.choose(17)")
+    assert browser.find("#overview .mark").is_displayed()
+    assert "closer" not in browser.find(".find:has(#region)").text
+
+
+def test_a_histogram_that_was_out_of_sight_is_drawn_once_it_is_seen(page):
+    shown = """
+        const card = document.querySelector("#thresholds [aria-label='Extent']");
+        return card.querySelector("canvas").toDataURL();
+    """
+    blank = page.execute_script(shown)
+    page.execute_script("live.take({...live.facts.run, max_eccentricity: 0.5})")
+    assert page.execute_script(shown) == blank
+    page.execute_script(
+        "document.querySelector(\"#thresholds [aria-label='Extent']\").scrollIntoView()"
+    )
+    page.wait(f"return (() => {{{shown}}})() !== {json.dumps(blank)}")
+    seen = page.execute_script(shown)
+    page.execute_script("live.refresh()")
+    assert page.execute_script(shown) == seen
+    page.execute_script("live.take(live.facts.run)")
+    assert page.execute_script(shown) != seen
 
 
 # ---- for everyone

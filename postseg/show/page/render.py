@@ -32,8 +32,8 @@ except ImportError as error:
 _TEMPLATES = files("postseg.show.page") / "templates"
 # in the order in which they use each other
 _LIVE_SCRIPTS = (
-    *("words.js", "decide.js", "unpack.js", "choice.js", "stage.js", "picture.js", "places.js", "bins.js"),
-    *("chart.js", "control.js", "outcomes.js", "cells.js", "rejected.js", "live.js"),
+    *("words.js", "decide.js", "unpack.js", "choice.js", "stage.js", "picture.js", "bins.js"),
+    *("places.js", "chart.js", "control.js", "outcomes.js", "cells.js", "rejected.js", "live.js"),
 )
 MOST_MOVED = 1_000_000  # regions: of more the page would be too large, and moves too slow
 _KINDS = {b"\x89PNG": "png", b"\xff\xd8": "jpeg"}

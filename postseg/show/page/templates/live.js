@@ -12,7 +12,7 @@
       : makePicture(facts.maps[0], facts, $("overview"));
     const places = makePlaces(facts, overview);
     const pictures = [overview, ...places.pictures];
-    overview.frame.closest(".overview").classList.add("live", ...(facts.bins ? ["counted"] : []));
+    overview.frame.closest(".overview").classList.add("live", ...(facts.bins ? ["binned"] : []));
 
     const charts = new Map();
     const controls = new Map();
