@@ -3,16 +3,15 @@
 import base64
 import io
 import json
-import tomllib
 
 import numpy as np
 import pandas as pd
 import pytest
 from counted import counted
+from live_pages import blobs, config_shown, control, open_live, settle
 from page_samples import WithNastyReason, cells, live_page_of
 from PIL import Image
 from sampling import share
-from scipy.ndimage import gaussian_filter, label
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.support.ui import Select
 
@@ -29,17 +28,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:None of the"),
     pytest.mark.filterwarnings("ignore:min_.*above the median"),
 ]
-
-
-def blobs():
-    """Ragged regions of all sizes, single pixels among them, some at the edge of the image."""
-    random = np.random.default_rng(3)
-    noise = gaussian_filter(random.random((240, 300)), 2.2)
-    image, n = label(noise > 0.51)
-    row, col = random.integers(0, (240, 300), (40, 2)).T
-    free = image[row, col] == 0
-    image[row[free], col[free]] = n + 1 + np.arange(free.sum())
-    return image
 
 
 class Unlucky(PostSegmentation):
@@ -69,12 +57,6 @@ def live(tmp_path_factory):
         path.write_text(live_page_of(post), encoding="utf-8")
         found[name] = post, path
     return found
-
-
-def open_live(browser, path, link=""):
-    browser.get("about:blank")  # or only the fragment changes
-    browser.get(path.as_uri() + link)
-    browser.wait("return document.documentElement.dataset.live")
 
 
 # ---- the same answers
@@ -191,21 +173,8 @@ def test_areas_are_computed_to_the_bit(page):
 # ---- moving
 
 
-def control(browser, name):
-    return browser.find(f"#thresholds :is(input, select)[aria-label='{name}']")
-
-
-def config_shown(browser):
-    return FilterConfig(**tomllib.loads(browser.find("#toml").text))
-
-
 def kept_shown(browser):
     return int(browser.find("#passed").text.replace(",", ""))
-
-
-def settle(browser):
-    """Wait until what was moved is painted."""
-    browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
 
 
 @pytest.fixture

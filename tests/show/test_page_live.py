@@ -1,15 +1,21 @@
 """What the page holds to filter anew by itself; what it does in a browser is in tests/browser."""
 
-import base64
-import gzip
-import json
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from counted import counted
 from drawing import OFF, squares
-from page_samples import NASTY, WithNastyReason, cells, filtered, live_page_of, packed_of, read
+from page_samples import (
+    NASTY,
+    WithNastyReason,
+    cells,
+    filtered,
+    live_page_of,
+    packed_of,
+    read,
+    unpack,
+)
 
 from postseg import PostSegmentation
 from postseg.filtering.config import FilterConfig, config_toml
@@ -17,26 +23,6 @@ from postseg.filtering.criteria import is_cut
 from postseg.filtering.metrics import METRICS
 from postseg.show.pictures import whole
 from postseg.show.view import sample_regions
-
-TYPES = {"u1": "<u1", "i4": "<i4", "f8": "<f8", "i8": "<i8"}
-
-
-def unpack(packed):
-    """Read as the browser does: the head, and the arrays by name."""
-    data = gzip.decompress(base64.b64decode(packed))
-    at = 4 + int.from_bytes(data[:4], "little")
-    head, arrays = json.loads(data[4:at]), {}
-    for name, kind, size, stride in head["arrays"]:
-        dtype = np.dtype(TYPES[kind])
-        planes = np.frombuffer(data, np.uint8, size * dtype.itemsize, at).reshape(-1, size)
-        values = planes.T.copy().view(dtype).ravel()
-        for first in range(stride, size, stride or size or 1):
-            part = values[first : first + stride]
-            part += values[first - stride : first][: part.size]
-        arrays[name] = values
-        at += size * dtype.itemsize
-    assert at == len(data)
-    return head, arrays
 
 
 @pytest.fixture(scope="module")

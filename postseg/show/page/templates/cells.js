@@ -17,7 +17,7 @@ function makeCells(state, pictures, controls, choose) {
     const value = parseInt(css, 16);
     return ((0xff << 24) | ((value & 255) << 16) | (value & 0xff00) | (value >> 16)) >>> 0;
   };
-  const title = (i, { first, kept }) => (first[i] === kept ? "kept" : facts.reasons[first[i]].title.toLowerCase());
+  const title = (i, { first, kept }) => (first[i] === kept ? "kept" : facts.reasons[first[i]].text);
 
   const inkOf = (i, { first, kept }) =>
     word((first[i] === kept ? facts.kept : facts.reasons[first[i]]).colour);
@@ -32,7 +32,7 @@ function makeCells(state, pictures, controls, choose) {
     const bound = (end) => result.bounds.get(tests.find((test) => test.bound === end));
     const low = bound("min") ?? -Infinity, high = bound("max") ?? Infinity;
     const values = facts.columns[metric];
-    const spared = state.settings.border === "keep" ? facts.cut : null;
+    const spared = state.settings.border === "keep" && !tests[0].measured ? facts.cut : null;
     const { first, failures, kept } = result;
     for (let i = 0; i < facts.n; i++) {
       const isKept = first[i] === kept;
@@ -114,7 +114,7 @@ function makeCells(state, pictures, controls, choose) {
     }
     const code = result.first[i];
     const others = facts.reasons.filter((_, other) => other !== code && result.outcomes[other]?.[i]);
-    const also = others.length ? `, and also ${others.map((reason) => reason.title.toLowerCase()).join(", ")}` : "";
+    const also = others.length ? `, and also ${others.map(({ text }) => text).join(", ")}` : "";
     const outcome = code === result.kept ? `kept${spared ? ", since the border cuts it" : ""}` : `rejected: ${title(i, result)}${also}`;
     const counted = facts.transcripts ? ` · ${whole(facts.transcripts[i])} transcripts` : "";
     cell.replaceChildren(
