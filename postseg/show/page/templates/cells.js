@@ -61,7 +61,9 @@ function makeCells(state, pictures, controls, choose) {
     const extents = [...kept, ...gone].map(([, i]) => Math.max(height[i], width[i])).sort((a, b) => a - b);
     const side = Math.max(12, 1.5 * (extents[extents.length >> 1] ?? 0));
     const show = ([, i]) => {
-      const text = facts.metrics[metric].whole ? whole(facts.columns[metric][i]) : facts.columns[metric][i].toFixed(4);
+      const value = facts.columns[metric][i];
+      const { whole: isWhole, measured } = facts.metrics[metric];
+      const text = isWhole ? whole(value) : measured ? brief(value) : value.toFixed(4);
       const button = el("button", { type: "button", ariaLabel: `Region ${i + 1}, ${title(i, result)}, ${text}` });
       button.onclick = () => choose(i + 1);
       if (!sharp) button.append(`${text} · region ${whole(i + 1)} at row ${brief(rows[i] / 10)}, column ${brief(cols[i] / 10)}`);
