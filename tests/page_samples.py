@@ -24,9 +24,10 @@ from postseg.show.page.render import (
 )
 
 MADE = datetime(2026, 3, 4, 15, 6)
+_TYPES = {"u1": "<u1", "i4": "<i4", "f8": "<f8", "i8": "<i8"}
 NASTY = '</script><script>alert("1, 2")</script>'
 
-TYPES = {"u1": "<u1", "i4": "<i4", "f8": "<f8", "i8": "<i8"}
+
 ALL_ON = {test.threshold: 0.5 for test in TESTS} | {
     "min_area": 101,
     "min_absolute_area": 4,
@@ -119,17 +120,20 @@ def packed_of(post, image=None):
     return post._to_be_moved(*post._scene(image))
 
 
+def live_page_of(post, **more):
+    """A page with thresholds that can be moved."""
+    return page_of(post, live=packed_of(post), **more)
+
+
 def unpack(packed):
     """Read as the browser does: the head, and the arrays by name."""
     data = gzip.decompress(base64.b64decode(packed))
     at = 4 + int.from_bytes(data[:4], "little")
     head, arrays = json.loads(data[4:at]), {}
     for name, kind, size, stride in head["arrays"]:
-        dtype = np.dtype(TYPES[kind])
-        planes = np.frombuffer(data, np.uint8, size * dtype.itemsize, at).reshape(
-            dtype.itemsize, size
-        )
-        values = planes.T.copy().view(dtype).ravel()
+        dtype = np.dtype(_TYPES[kind])
+        planes = np.frombuffer(data, np.uint8, size * dtype.itemsize, at)
+        values = planes.reshape(dtype.itemsize, size).T.copy().view(dtype).ravel()
         for first in range(stride, size, stride or size or 1):
             part = values[first : first + stride]
             part += values[first - stride : first][: part.size]
@@ -137,11 +141,6 @@ def unpack(packed):
         at += size * dtype.itemsize
     assert at == len(data)
     return head, arrays
-
-
-def live_page_of(post, **more):
-    """A page with thresholds that can be moved."""
-    return page_of(post, live=packed_of(post), **more)
 
 
 class _Reader(HTMLParser):

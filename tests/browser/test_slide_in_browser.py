@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from live_pages import open_live
 from page_samples import packed_of, page_of
 from PIL import Image
 from sampling import share
@@ -79,15 +80,9 @@ def of_run(post):
         return count_all(scene, run.regions)
 
 
-def open_slide(browser, path, link=""):
-    browser.get("about:blank")  # or only the fragment changes
-    browser.get(path.as_uri() + link)
-    browser.wait("return document.documentElement.dataset.live")
-
-
 @pytest.fixture
 def page(browser, slides):
-    open_slide(browser, slides["plain"])
+    open_live(browser, slides["plain"])
     return browser
 
 
@@ -173,7 +168,7 @@ def test_regions_captions_and_the_share_of_the_map_are_those_of_refilter(page, p
 def test_the_map_is_painted_as_python_paints_it(
     browser, slides, post, again, image, of_run, ground
 ):
-    open_slide(browser, slides[ground])
+    open_live(browser, slides[ground])
     (view, side, _), _ = of_run
     configs = some_settings(post, share(18))
     # of 255: over an image opacity is rounded too, and a canvas holds its product with the colour
@@ -232,7 +227,7 @@ def test_a_slider_moves_all_and_back(page, again):
 def test_a_link_brings_the_choice_back(browser, slides, page, again):
     config = FilterConfig(min_area="33.3 %", max_eccentricity=None, border="drop", max_area=50)
     take(page, config)
-    open_slide(browser, slides["plain"], page.execute_script("return live.link()"))
+    open_live(browser, slides["plain"], page.execute_script("return live.link()"))
     again.refilter(config)
     assert int(browser.find("#passed").text.replace(",", "")) == again.filter_report.passed
     assert browser.find("#places-title").text == "The worst places of the run"
@@ -297,7 +292,7 @@ def test_cells_next_to_flip_are_listed_with_their_places(page, post):
 
 
 def test_a_map_without_closer_looks_follows_too(browser, slides, post, again):
-    open_slide(browser, slides["alone"])
+    open_live(browser, slides["alone"])
     assert browser.execute_script("return live.pictures.length") == 1
     before = browser.execute_script("return live.pictures[0].canvas.toDataURL()")
     config = FilterConfig(**dict(post.filter_config) | {"max_eccentricity": 0.6})
@@ -337,7 +332,7 @@ def test_a_histogram_that_was_out_of_sight_is_drawn_once_it_is_seen(page):
 )
 def test_axe_finds_nothing(browser, slides, axe, width, scheme, colour):
     browser.emulate(width, scheme)
-    open_slide(browser, slides["plain" if width == 390 else "tissue"])
+    open_live(browser, slides["plain" if width == 390 else "tissue"])
     browser.execute_script(
         "live.choose(5); live.state.moved = 'min_area';"
         "live.take({...live.facts.run, min_area: '30 px'})"
@@ -349,7 +344,7 @@ def test_axe_finds_nothing(browser, slides, axe, width, scheme, colour):
 @pytest.mark.parametrize("width", [1280, 1030, 930, 390, 320])
 def test_nothing_scrolls_sideways(browser, slides, width):
     browser.emulate(width)
-    open_slide(browser, slides["plain"])
+    open_live(browser, slides["plain"])
     browser.execute_script("live.choose(5); document.querySelector('.place').click()")
     assert browser.outside(width) == []
     for frame in browser.find_elements("css selector", ".frame"):
@@ -384,5 +379,5 @@ def test_without_a_script_the_page_shows_the_run(browser, slides):
 def test_nothing_goes_wrong(browser, slides):
     browser.get_log("browser")  # forget what was logged before
     for path in slides.values():
-        open_slide(browser, path)
+        open_live(browser, path)
     assert browser.get_log("browser") == []

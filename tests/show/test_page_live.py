@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from counted import counted
-from drawing import OFF, squares
+from drawing import OFF, ragged, squares
 from page_samples import (
     NASTY,
     WithNastyReason,
@@ -156,3 +156,11 @@ def test_the_page_holds_it_and_shows_the_run_without_a_script(post):
     assert len(tree.findall(".//p[@class='warning stale']")) == 3
     assert all("hidden" in note.attrib for note in tree.findall(".//p[@class='warning stale']"))
     assert "hidden" not in tree.find(".//section[@id='distributions']").attrib
+
+
+def test_a_page_of_many_regions_is_small():
+    """55,000 regions of all sizes and shapes; how fast it is tells tests/benchmarks/page.py."""
+    post = PostSegmentation(ragged(235), verbose=False)
+    post.refilter(min_area=None, min_absolute_area=None, max_eccentricity=0.9)
+    assert len(post.regions) > 55_000
+    assert len(packed_of(post)) < 4e6

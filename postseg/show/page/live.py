@@ -27,6 +27,7 @@ from postseg.show.charts import bins_of
 from postseg.show.overview import count_all, views_of
 from postseg.show.page.counted import arrays_of_page, bins_of_page
 from postseg.show.page.data import rule_text
+from postseg.show.page.measures import bounds_of, facts_of, field_of, measures_in
 from postseg.show.page.pictures import encoded, where
 from postseg.show.page.render import MOST_MOVED, data_uri
 from postseg.show.paint import Pixels
@@ -35,6 +36,7 @@ from postseg.show.pictures import Layers, Scene, layers_of
 from postseg.show.view import Axis, View
 
 _TYPES = {"u1": np.uint8, "i4": np.int32, "f8": np.float64, "i8": np.int64}
+_MOST_REASONS = 150  # a byte tells them apart, two more for each measure, and pale colours
 _LEVEL = 6  # of gzip; the highest takes ten times as long for a twentieth less
 
 Formula = Callable[..., NDArray[np.float64]]
@@ -83,9 +85,10 @@ def pack_live(
     Returns
     -------
     str
-        For the page; nothing where there are no regions, or more than `MOST_MOVED`.
+        For the page; nothing where there are no regions, more than `MOST_MOVED`, or over 150
+        reasons: then a page tells of the run only.
     """
-    if not 0 < report.total <= MOST_MOVED:
+    if not 0 < report.total <= MOST_MOVED or failed.shape[1] > _MOST_REASONS:
         return ""
     scene = scene._replace(seams=None)
     bins, views = None, views_of(scene, regions)
@@ -97,7 +100,10 @@ def pack_live(
     blocks = _columns(regions)
     formulas = _shorten(blocks, regions)
     outcomes, changed = _outcomes(regions, failed, report.config)
-    styles = styles_of(failed.columns)
+    measures, left_out = measures_in(regions)
+    tests = [test for measure in measures for test in bounds_of(measure, failed)]
+    blocks += [Block(one.column, _narrow(regions[one.column].to_numpy())) for one in measures]
+    styles = styles_of(failed.columns, [test["reason"] for test in tests])
     layers = [layers_of(scene, view, styles) for view in views]
     blocks += outcomes
     for k, layer in enumerate(layers):
@@ -113,23 +119,27 @@ def pack_live(
         arrays = arrays_of_page(regions, bins, views)
         blocks += [Block(name, values, int(name != "strength")) for name, values in arrays.items()]
         maps = [{**shown, "where": where(view)} for shown, view in zip(maps, views, strict=True)]
+    reasons = [
+        _reason(name, human(name), human(name).lower(), rule_text(name, report))
+        for name in map(str, failed.columns)
+    ] + [_reason(test["reason"], test["title"], test["text"], "") for test in tests]
     area = regions["area"].to_numpy()
     head = {
         "total": report.total,
         "transcripts": None if report.transcripts is None else report.transcripts.total,
-        "tests": [test._asdict() for test in criteria.TESTS if test.reason in failed],
-        "reasons": [
-            _reason(reason, report, styles[reason], swatches[reason])
-            for reason in map(str, failed.columns)
-        ],
+        "tests": [test._asdict() for test in criteria.TESTS if test.reason in failed] + tests,
+        "reasons": [one | _look(one["name"], styles, swatches) for one in reasons],
         "changed": changed,
         "kept": {"swatch": data_uri(encoded(swatches[""])), "colour": KEPT},
         "other": OTHER,
-        "fields": {field: _field(field, stated) for field in FilterConfig.model_fields},
+        "fields": {field: _field(field, stated) for field in FilterConfig.model_fields}
+        | {test["threshold"]: field_of(test) for test in tests},
         "metrics": {
             metric: _metric(metric, regions, report.config)
             for metric in dict.fromkeys(test.metric for test in criteria.TESTS)
-        },
+        }
+        | {measure.column: facts_of(measure) for measure in measures},
+        "left_out": left_out,
         # sums of many floats depend on their order
         "area": {"mean": float(area.mean()), "deviation": float(area.std())},
         "pixel_area": None
@@ -164,7 +174,9 @@ def _columns(regions: pd.DataFrame) -> list[Block]:
 
 def _narrow(values: NDArray[Any]) -> NDArray[Any]:
     """Whole numbers in half the bytes where they fit, and all others as they are."""
-    fits = values.dtype.kind == "i" and values.max(initial=0) <= np.iinfo(np.int32).max
+    with np.errstate(invalid="ignore"):
+        small = np.abs(values) <= np.iinfo(np.int32).max
+        fits = bool((small & (values == np.rint(values))).all())
     return values.astype(np.int32 if fits else np.float64)
 
 
@@ -208,16 +220,14 @@ def _outcomes(
     return blocks, list(dict.fromkeys(changed))
 
 
-def _reason(reason: str, report: FilterReport, style: Style, swatch: Pixels) -> dict[str, Any]:
-    colour, pattern = style
-    return {
-        "colour": colour,
-        "pattern": pattern,
-        "name": reason,
-        "title": human(reason),
-        "rule": rule_text(reason, report),
-        "swatch": data_uri(encoded(swatch)),
-    }
+def _reason(name: str, title: str, text: str, rule: str) -> dict[str, Any]:
+    return {"name": name, "title": title, "text": text, "rule": rule}
+
+
+def _look(reason: str, styles: dict[str, Style], swatches: dict[str, Pixels]) -> dict[str, Any]:
+    colour, pattern = styles[reason]
+    swatch = data_uri(encoded(swatches[reason]))
+    return {"colour": colour, "pattern": pattern, "swatch": swatch}
 
 
 def _field(field: str, stated: FilterConfig) -> dict[str, Any]:

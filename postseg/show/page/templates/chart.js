@@ -29,7 +29,7 @@ const makeChart = (() => {
   }
 
   return (metric, facts) => {
-    const { edges, typical } = facts.metrics[metric];
+    const { edges, typical, whole } = facts.metrics[metric];
     const values = facts.columns[metric];
     const low = edges[0], high = edges[edges.length - 1], nBins = edges.length - 1;
     const canvas = document.createElement("canvas");
@@ -115,6 +115,6 @@ const makeChart = (() => {
       }
     }
 
-    return { canvas, axis, count, draw, measure, low, high };
+    return { canvas, axis, count, draw, measure, low, high, whole };
   };
 })();

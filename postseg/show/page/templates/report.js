@@ -22,14 +22,18 @@
   addEventListener("resize", offer);
   offer();
 
-  // ---- the config
+  // ---- the config, and code
 
-  $("copy").hidden = false;
-  $("copy").onclick = async () => {
-    const said = await copyText($("toml").textContent, $("toml"));
-    $("copied").textContent = ""; // so that a second time is spoken too
-    setTimeout(() => ($("copied").textContent = said), 50);
-  };
+  for (const button of document.querySelectorAll("[data-copies]")) {
+    const code = $(button.dataset.copies);
+    const copied = button.parentElement.querySelector(".copied");
+    button.hidden = false;
+    button.onclick = async () => {
+      const said = await copyText(code.textContent, code);
+      copied.textContent = ""; // so that a second time is spoken too
+      setTimeout(() => (copied.textContent = said), 50);
+    };
+  }
 
   // ---- the table of rejected regions
 
@@ -49,7 +53,7 @@
     if (key === "region" || key === "source_label") return String(value);
     const size = Math.abs(value);
     const short =
-      key === "area" || key === "transcript_counts" || size >= 1000 ? whole.format(value)
+      "whole" in heads.get(key).dataset || size >= 1000 ? whole.format(value)
       : key.startsWith("centroid") ? value.toFixed(1)
       : key === "margin" ? String(value)
       : value.toPrecision(4);
