@@ -272,7 +272,7 @@ def test_a_chosen_region_is_marked_on_the_map_and_in_the_place_that_shows_it(pag
           return hidden ? null : [style.top, style.left].map(parseFloat);
         })
     """)
-    assert shown[0] == pytest.approx((100 * (centroid + 0.5) / (1200, 900)).tolist(), abs=0.05)
+    assert shown[0] == pytest.approx((100 * (centroid + 0.5) / (1200, 900)).tolist(), abs=0.006)
     assert [mark is not None for mark in shown] == [True, False, True, False]
     page.find("#region").send_keys(Keys.CONTROL, "a", Keys.NULL, Keys.DELETE)
     assert not any(mark.is_displayed() for mark in page.find_elements("css selector", ".mark"))
