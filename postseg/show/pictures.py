@@ -166,15 +166,14 @@ def filter_picture(scene: Scene, view: View) -> FilterPicture:
     return FilterPicture(pixels, _swatches(scene.styles, inks, canvas, outlined), seams)
 
 
-def layers_of(scene: Scene, view: View, reasons: Iterable[str]) -> Layers:
-    """What the same picture is made of, whichever of the regions are rejected, for these reasons.
+def layers_of(scene: Scene, view: View, styles: dict[str, Style]) -> Layers:
+    """What the same picture is made of, whichever regions are rejected, for the reasons of styles.
 
     All regions too small to be seen are drawn larger, since any may be rejected.
     """
     seen = np.arange(scene.look.size) > 0
     shown = sample_regions(scene.runs, view, seen)
     canvas, outlined = _canvas(scene, view), scene.tissue is not None
-    styles = styles_of(reasons)
     inks = choose_inks([*styles.values()], canvas, width_of_regions(shown), outlined)
     swatches = _swatches(styles, inks, canvas, outlined)
     tissue = (255 * canvas).round().astype(np.uint8) if outlined else None
@@ -210,11 +209,7 @@ def bins_picture(scene: Scene, bins: Bins, colour: Colour) -> FilterPicture:
     The swatches are those of closer looks. Of a microscope image the greys are faint behind it,
     those of a dark one inverted, as the colours are made for a light ground.
     """
-    canvas = np.ones((1, 1, 3), np.float32)
-    if scene.tissue is not None:
-        grey = sample_tissue(scene.tissue, bins.view).mean(axis=2, keepdims=True)
-        grey = 1 - grey if grey.mean() < 0.5 else grey
-        canvas = np.repeat(1 - np.float32(_BEHIND) * (1 - grey), 3, axis=2)
+    canvas = canvas_of_bins(scene, bins.view)
     pixels = paint_bins(bins, colour, [*scene.styles.values()], canvas)
     seams = []
     if scene.seams is not None:
@@ -222,11 +217,24 @@ def bins_picture(scene: Scene, bins: Bins, colour: Colour) -> FilterPicture:
         empty = (bins.regions == 0).repeat(bins.side, axis=0).repeat(bins.side, axis=1)
         draw_seams(pixels, scene.seams, bins.view, empty[: len(pixels), : pixels.shape[1]], width)
         seams = legend_of(scene.seams, canvas.mean(axis=(0, 1)), width)
+    return FilterPicture(pixels, swatches_of_bins(scene, canvas, scene.styles), seams)
+
+
+def canvas_of_bins(scene: Scene, view: View) -> Floats:
+    """What bins are painted on: white, or the greys of the microscope image."""
+    if scene.tissue is None:
+        return np.ones((1, 1, 3), np.float32)
+    grey = sample_tissue(scene.tissue, view).mean(axis=2, keepdims=True)
+    grey = 1 - grey if grey.mean() < 0.5 else grey
+    return np.repeat(1 - np.float32(_BEHIND) * (1 - grey), 3, axis=2)
+
+
+def swatches_of_bins(scene: Scene, canvas: Floats, styles: dict[str, Style]) -> dict[str, Pixels]:
+    """How "" (kept) and each reason of styles look in closer looks, were there any."""
+    outlined = scene.tissue is not None
     ground = canvas.mean(axis=(0, 1), keepdims=True)
-    inks = choose_inks([*scene.styles.values()], ground, _SPACIOUS, scene.tissue is not None)
-    return FilterPicture(
-        pixels, _swatches(scene.styles, inks, ground, scene.tissue is not None), seams
-    )
+    inks = choose_inks([*styles.values()], ground, _SPACIOUS, outlined)
+    return _swatches(styles, inks, ground, outlined)
 
 
 def crop_picture(scene: Scene, number: int, box: tuple[int, int, int, int], side: int) -> Pixels:
