@@ -2,6 +2,7 @@
 
 import os
 from fractions import Fraction
+from itertools import product
 from math import sqrt
 from pathlib import Path
 
@@ -160,6 +161,16 @@ def test_nan_in_one_of_many_tiles_is_enough():
         image = np.zeros(masks.shape)
         image[row, 300] = np.nan
         assert measure_regions(masks, image)[[*STATISTICS]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("length", [1, 2, 3, 6])
+def test_whatever_the_place_of_what_is_no_number(dtype, length):
+    places = [*product((1, -2, np.nan, np.inf, -np.inf), repeat=length)]
+    places = some(places, 400)
+    image = np.array(places, dtype)
+    masks = np.arange(len(places))[:, None] % 2 + np.ones_like(image, int)
+    assert_equal(measure_regions(masks, image), expected(masks, image))
 
 
 def test_what_is_constant_does_not_deviate():
