@@ -27,3 +27,13 @@ def square_as_runs(side, at=0):
     rows = np.arange(at, at + side, dtype=np.int32)
     start = np.full(side, at, np.int32)
     return Runs(rows, start, start + np.int32(side), np.ones(side, np.int64), (at + side,) * 2)
+
+
+def ragged(side):
+    """A grid of `side` x `side` regions, nearly all of their own size and shape."""
+    random, pitch = np.random.default_rng(0), 8
+    size = random.integers(pitch - 2, pitch, (2, side, side, 1, 1))  # wide enough to be seen
+    row, col = np.mgrid[:pitch, :pitch]
+    grid = (row < size[0]) & (col < size[1]) & (random.random((side, side, pitch, pitch)) < 0.93)
+    masks = np.arange(1, side**2 + 1).reshape(side, side, 1, 1) * grid
+    return masks.transpose(0, 2, 1, 3).reshape(side * pitch, side * pitch)

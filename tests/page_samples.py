@@ -24,6 +24,7 @@ from postseg.show.page.render import (
 )
 
 MADE = datetime(2026, 3, 4, 15, 6)
+_TYPES = {"u1": "<u1", "i4": "<i4", "f8": "<f8", "i8": "<i8"}
 NASTY = '</script><script>alert("1, 2")</script>'
 
 
@@ -122,6 +123,24 @@ def packed_of(post, image=None):
 def live_page_of(post, **more):
     """A page with thresholds that can be moved."""
     return page_of(post, live=packed_of(post), **more)
+
+
+def unpack(packed):
+    """Read as the browser does: the head, and the arrays by name."""
+    data = gzip.decompress(base64.b64decode(packed))
+    at = 4 + int.from_bytes(data[:4], "little")
+    head, arrays = json.loads(data[4:at]), {}
+    for name, kind, size, stride in head["arrays"]:
+        dtype = np.dtype(_TYPES[kind])
+        planes = np.frombuffer(data, np.uint8, size * dtype.itemsize, at).reshape(-1, size)
+        values = planes.T.copy().view(dtype).ravel()
+        for first in range(stride, size, stride or size or 1):
+            part = values[first : first + stride]
+            part += values[first - stride : first][: part.size]
+        arrays[name] = values
+        at += size * dtype.itemsize
+    assert at == len(data)
+    return head, arrays
 
 
 class _Reader(HTMLParser):

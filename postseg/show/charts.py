@@ -115,8 +115,16 @@ def bins_of(metric: str, regions: pd.DataFrame, config: FilterConfig) -> NDArray
     """The edges of a histogram's bins, in which its thresholds have room."""
     values = regions[metric].to_numpy(dtype=float)
     thresholds = [value for _, value in _thresholds(metric, regions, config)]
-    low, high = _limits(values[np.isfinite(values)], thresholds)
-    return _bins(metric, low, high, np.isfinite(values).sum())
+    return edges_of(values, thresholds, METRIC[metric].whole)
+
+
+def edges_of(
+    values: NDArray[np.float64], thresholds: list[float], whole: bool
+) -> NDArray[np.float64]:
+    """The edges of bins for these values, undefined ones left out, and thresholds on them."""
+    values = values[np.isfinite(values)]
+    low, high = _limits(values, thresholds)
+    return _bins(low, high, values.size, whole)
 
 
 def _thresholds(metric: str, regions: pd.DataFrame, config: FilterConfig) -> set[tuple[str, float]]:
@@ -143,14 +151,15 @@ def _limits(values: NDArray[np.float64], thresholds: list[float]) -> tuple[float
     if low < 0.1 * high:  # hardly wider, and the axis begins where all metrics do
         low = min(0.0, values.min())
     room = 0.03 * (high - low) or 0.05 * abs(high) or 0.5
-    return max(0, low - room), high + room
+    lowest = 0 if values.min() >= 0 else -np.inf
+    return max(lowest, low - room), high + room
 
 
-def _bins(metric: str, low: float, high: float, n: int) -> NDArray[np.float64]:
+def _bins(low: float, high: float, n: int, whole: bool) -> NDArray[np.float64]:
     n_bins = int(np.clip(2 * n**0.5, 10, _BINS))
-    if not METRIC[metric].whole:
+    if not whole:
         return np.linspace(low, high, n_bins + 1)
-    # whole numbers of pixels: bins that hold equally many of them
+    # bins that hold equally many whole numbers
     width = max(1, np.ceil((high - low) / n_bins))
     first = np.floor(low)
     return np.asarray(first - 0.5 + width * np.arange(np.ceil((high - first) / width) + 1))

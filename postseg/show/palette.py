@@ -36,9 +36,12 @@ PALE = ["BBCCEE", "CCEEFF", "CCDDAA", "D8D0E8", "DDDDDD"]
 Style = tuple[str, int]
 
 
-def styles_of(reasons: Iterable[str]) -> dict[str, Style]:
-    """Colour and pattern of each reason that occurs, in the order of the tests."""
+def styles_of(reasons: Iterable[str], more: Iterable[str] = ()) -> dict[str, Style]:
+    """Colour and pattern of each reason that occurs, in the order of the tests.
+
+    Where there are `more`, they come last, and leave to the others the looks that those have.
+    """
     present = set(reasons)
-    spare = sorted(present - STYLES.keys() - {""})
+    spare = [*sorted(present - STYLES.keys() - {""}), *more]
     known = {reason: style for reason, style in STYLES.items() if reason in present}
     return known | dict(zip(spare, cycle(_SPARE_STYLES), strict=False))

@@ -166,15 +166,14 @@ def filter_picture(scene: Scene, view: View) -> FilterPicture:
     return FilterPicture(pixels, _swatches(scene.styles, inks, canvas, outlined), seams)
 
 
-def layers_of(scene: Scene, view: View, reasons: Iterable[str]) -> Layers:
-    """What the same picture is made of, whichever of the regions are rejected, for these reasons.
+def layers_of(scene: Scene, view: View, styles: dict[str, Style]) -> Layers:
+    """What the same picture is made of, whichever regions are rejected, for the reasons of styles.
 
     All regions too small to be seen are drawn larger, since any may be rejected.
     """
     seen = np.arange(scene.look.size) > 0
     shown = sample_regions(scene.runs, view, seen)
     canvas, outlined = _canvas(scene, view), scene.tissue is not None
-    styles = styles_of(reasons)
     inks = choose_inks([*styles.values()], canvas, width_of_regions(shown), outlined)
     swatches = _swatches(styles, inks, canvas, outlined)
     tissue = (255 * canvas).round().astype(np.uint8) if outlined else None

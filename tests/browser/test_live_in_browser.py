@@ -3,16 +3,15 @@
 import base64
 import io
 import json
-import tomllib
 
 import numpy as np
 import pandas as pd
 import pytest
 from counted import counted
+from live_pages import blobs, config_shown, control, open_live, settle
 from page_samples import WithNastyReason, cells, live_page_of
 from PIL import Image
 from sampling import share
-from scipy.ndimage import gaussian_filter, label
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.support.ui import Select
 
@@ -22,24 +21,13 @@ from postseg.filtering import quantities
 from postseg.filtering.criteria import TESTS, resolve
 from postseg.show.overview import views_of
 from postseg.show.paint import edges_of, paint_inks
-from postseg.show.palette import PALE
+from postseg.show.palette import PALE, styles_of
 from postseg.show.pictures import layers_of
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:None of the"),
     pytest.mark.filterwarnings("ignore:min_.*above the median"),
 ]
-
-
-def blobs():
-    """Ragged regions of all sizes, single pixels among them, some at the edge of the image."""
-    random = np.random.default_rng(3)
-    noise = gaussian_filter(random.random((240, 300)), 2.2)
-    image, n = label(noise > 0.51)
-    row, col = random.integers(0, (240, 300), (40, 2)).T
-    free = image[row, col] == 0
-    image[row[free], col[free]] = n + 1 + np.arange(free.sum())
-    return image
 
 
 class Unlucky(PostSegmentation):
@@ -69,12 +57,6 @@ def live(tmp_path_factory):
         path.write_text(live_page_of(post), encoding="utf-8")
         found[name] = post, path
     return found
-
-
-def open_live(browser, path, link=""):
-    browser.get("about:blank")  # or only the fragment changes
-    browser.get(path.as_uri() + link)
-    browser.wait("return document.documentElement.dataset.live")
 
 
 # ---- the same answers
@@ -191,21 +173,8 @@ def test_areas_are_computed_to_the_bit(page):
 # ---- moving
 
 
-def control(browser, name):
-    return browser.find(f"#thresholds :is(input, select)[aria-label='{name}']")
-
-
-def config_shown(browser):
-    return FilterConfig(**tomllib.loads(browser.find("#toml").text))
-
-
 def kept_shown(browser):
     return int(browser.find("#passed").text.replace(",", ""))
-
-
-def settle(browser):
-    """Wait until what was moved is painted."""
-    browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
 
 
 @pytest.fixture
@@ -489,7 +458,7 @@ def test_the_picture_is_painted_as_python_paints_it(page, live, again):
     again.refilter(config_shown(page))
     run, scene = again._scene(None)
     (view,) = views_of(scene, run.regions)
-    layers = layers_of(scene, view, run.report.rejected)
+    layers = layers_of(scene, view, styles_of(run.report.rejected))
     look = np.array([layers.reasons.index(r) + 1 if r else 0 for r in run.regions["reason"]])
     ink = np.where(look > 0, len(PALE) + look, 1 + layers.tones[1:])
     shown, rejected = layers.shown, np.append(False, look > 0)
@@ -573,40 +542,3 @@ def test_without_a_script_the_page_shows_the_run(browser, live):
     assert shown == [False, True, True]
     assert browser.find("#overview img").is_displayed()
     assert "With JavaScript" in browser.find("#reasons noscript").text
-
-
-def test_many_regions_follow_at_once(browser, tmp_path):
-    """55,000 regions of all sizes and shapes, in a page of the size and speed that are promised."""
-    random = np.random.default_rng(0)
-    side, pitch = 235, 8
-    size = random.integers(pitch - 2, pitch, (2, side, side, 1, 1))  # wide enough to be seen
-    row, col = np.mgrid[:pitch, :pitch]
-    grid = (row < size[0]) & (col < size[1]) & (random.random((side, side, pitch, pitch)) < 0.93)
-    masks = np.arange(1, side**2 + 1).reshape(side, side, 1, 1) * grid
-    masks = masks.transpose(0, 2, 1, 3).reshape(side * pitch, side * pitch)
-    post = PostSegmentation(masks, verbose=False)
-    thresholds = dict.fromkeys((t.threshold for t in TESTS if t.kind == "value"), 0.5)
-    thresholds |= {"max_solidity": 0.99, "max_extent": 0.97, "max_perimeter_area_ratio": 5}
-    post.refilter(min_absolute_area=4, max_area=48, area_std_filter=3, **thresholds)
-    assert len(post.regions) > 55_000
-    path = tmp_path / "many.html"
-    path.write_text(live_page_of(post), encoding="utf-8")
-    assert path.stat().st_size < 6e6
-    open_live(browser, path)
-    timing = browser.execute_script(
-        "const [navigation] = performance.getEntriesByType('navigation');"
-        "return [navigation.loadEventEnd, live.ready]"
-    )
-    assert max(timing) < 2000
-    milliseconds = browser.execute_script("""
-        const times = [];
-        for (let k = 0; k < 21; k++) {
-          const start = performance.now();
-          live.state.moved = "max_eccentricity";
-          live.take({...live.facts.run, max_eccentricity: 0.5 + k / 50});
-          document.body.offsetHeight;
-          times.push(performance.now() - start);
-        }
-        return times.sort((a, b) => a - b)[10]
-    """)
-    assert milliseconds < 50

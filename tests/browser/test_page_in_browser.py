@@ -27,9 +27,9 @@ def test_axe_finds_nothing(browser, pages, axe, name, width, scheme):
 def test_axe_finds_nothing_after_use_either(browser, pages, axe):
     browser.emulate(360, "dark")
     browser.open(pages["mixed"])
-    for selector in ("#zoom", "#copy", "th[data-key=margin] button", "#next"):
+    for selector in ("#zoom", "[data-copies=toml]", "th[data-key=margin] button", "#next"):
         browser.find(selector).click()
-    browser.wait("return document.getElementById('copied').textContent")
+    browser.wait("return document.querySelector('.copied').textContent")
     assert browser.violations(axe) == []
 
 
@@ -119,9 +119,9 @@ def test_the_config_is_copied_and_that_is_said(page, post, refused):
     clipboard(page, "writeText('before')")
     if refused:
         page.execute_script("navigator.clipboard.writeText = () => Promise.reject()")
-    page.find("#copy").click()
-    page.wait("return document.getElementById('copied').textContent == 'Copied.'")
-    assert page.find("#copied").get_attribute("role") == "status"
+    page.find("[data-copies=toml]").click()
+    page.wait("return document.querySelector('.copied').textContent == 'Copied.'")
+    assert page.find(".copied").get_attribute("role") == "status"
     assert clipboard(page, "readText()") == [config_toml(post.filter_config)]
 
 

@@ -12,7 +12,7 @@ from strategies import canvases, thresholds
 from postseg import FilterConfig, PostSegmentation, filter_cell_by_regionprops, measure_regions
 from postseg.filtering.criteria import margins, rejections
 from postseg.filtering.run import Measured
-from postseg.show.page.data import audit_columns, reason_rows
+from postseg.show.page.data import audit_columns, columns_of, reason_rows
 
 # Areas 1 and 6 at the border, 1 and 4 inside.
 IMAGE = draw("1.2222 ....22 .3.... ...44. ...44. ......")
@@ -179,7 +179,9 @@ def test_the_page_tells_it():
 
 def test_nothing_is_told_of_how_far_a_cut_region_is_from_anything():
     rejected = filtered(border="drop").regions.query("label == 0")
-    columns = audit_columns(rejected, ["cut_by_border", "tiny_artifacts"])["columns"]
+    columns = audit_columns(rejected, ["cut_by_border", "tiny_artifacts"], columns_of(rejected))[
+        "columns"
+    ]
     assert columns["margin"] == [None, None, -2]
 
 

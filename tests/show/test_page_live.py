@@ -1,15 +1,21 @@
 """What the page holds to filter anew by itself; what it does in a browser is in tests/browser."""
 
-import base64
-import gzip
-import json
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from counted import counted
-from drawing import OFF, squares
-from page_samples import NASTY, WithNastyReason, cells, filtered, live_page_of, packed_of, read
+from drawing import OFF, ragged, squares
+from page_samples import (
+    NASTY,
+    WithNastyReason,
+    cells,
+    filtered,
+    live_page_of,
+    packed_of,
+    read,
+    unpack,
+)
 
 from postseg import PostSegmentation
 from postseg.filtering.config import FilterConfig, config_toml
@@ -17,26 +23,6 @@ from postseg.filtering.criteria import is_cut
 from postseg.filtering.metrics import METRICS
 from postseg.show.pictures import whole
 from postseg.show.view import sample_regions
-
-TYPES = {"u1": "<u1", "i4": "<i4", "f8": "<f8", "i8": "<i8"}
-
-
-def unpack(packed):
-    """Read as the browser does: the head, and the arrays by name."""
-    data = gzip.decompress(base64.b64decode(packed))
-    at = 4 + int.from_bytes(data[:4], "little")
-    head, arrays = json.loads(data[4:at]), {}
-    for name, kind, size, stride in head["arrays"]:
-        dtype = np.dtype(TYPES[kind])
-        planes = np.frombuffer(data, np.uint8, size * dtype.itemsize, at).reshape(-1, size)
-        values = planes.T.copy().view(dtype).ravel()
-        for first in range(stride, size, stride or size or 1):
-            part = values[first : first + stride]
-            part += values[first - stride : first][: part.size]
-        arrays[name] = values
-        at += size * dtype.itemsize
-    assert at == len(data)
-    return head, arrays
 
 
 @pytest.fixture(scope="module")
@@ -170,3 +156,11 @@ def test_the_page_holds_it_and_shows_the_run_without_a_script(post):
     assert len(tree.findall(".//p[@class='warning stale']")) == 3
     assert all("hidden" in note.attrib for note in tree.findall(".//p[@class='warning stale']"))
     assert "hidden" not in tree.find(".//section[@id='distributions']").attrib
+
+
+def test_a_page_of_many_regions_is_small():
+    """55,000 regions of all sizes and shapes; how fast it is tells tests/benchmarks/page.py."""
+    post = PostSegmentation(ragged(235), verbose=False)
+    post.refilter(min_area=None, min_absolute_area=None, max_eccentricity=0.9)
+    assert len(post.regions) > 55_000
+    assert len(packed_of(post)) < 4e6

@@ -15,20 +15,18 @@ from numpy.typing import NDArray
 
 from postseg._support.words import exact, fixed, heading, human, name_of
 from postseg.filtering.criteria import is_on, tests_of
-from postseg.filtering.metrics import METRIC, METRICS
+from postseg.filtering.metrics import METRIC
 from postseg.filtering.quantities import parse_bounds
 from postseg.filtering.report import FilterReport
+from postseg.filtering.run import TRANSCRIPTS
+from postseg.show.page.measures import measures_in
 
-COLUMNS = {
-    "region": "Region",
-    "source_label": "Input label",
-    "reason": "Reason",
-    "transcript_counts": "Transcripts",  # once points were counted
-    **{metric: heading(metric) for metric in METRICS},
-    "margin": "Margin",
-    "centroid_row": "Row",
-    "centroid_col": "Column",
-}
+
+class Column(NamedTuple):
+    """A column of the table of rejected regions: its heading, and whether it counts something."""
+
+    heading: str
+    whole: bool = False
 
 
 class ReasonRow(NamedTuple):
@@ -103,11 +101,28 @@ def rule_text(reason: str, report: FilterReport) -> str:
     return f"{metric} {sign} {report.in_words(test.threshold)}{rule}"
 
 
-def audit_columns(rejected: pd.DataFrame, reasons: list[str]) -> dict[str, Any]:
-    """Columns of the table of rejected regions; a reason is its number in `reasons`.
+def columns_of(regions: pd.DataFrame) -> dict[str, Column]:
+    """What the table of rejected regions tells: transcripts, signals and nuclei where there are."""
+    counted = {TRANSCRIPTS: Column("Transcripts", whole=True)} if TRANSCRIPTS in regions else {}
+    metrics = {name: Column(heading(name), metric.whole) for name, metric in METRIC.items()}
+    measures = {one.column: Column(one.title, one.whole) for one in measures_in(regions)[0]}
+    return {
+        "region": Column("Region"),
+        "source_label": Column("Input label"),
+        "reason": Column("Reason"),
+        **counted,
+        **metrics,
+        **measures,
+        "margin": Column("Margin"),
+        "centroid_row": Column("Row"),
+        "centroid_col": Column("Column"),
+    }
 
-    They are those of `COLUMNS` in their order, transcripts where they were counted.
-    """
+
+def audit_columns(
+    rejected: pd.DataFrame, reasons: list[str], columns: dict[str, Column]
+) -> dict[str, Any]:
+    """The table of rejected regions, as of `columns_of`; a reason is its number in `reasons`."""
     reason = rejected["reason"].astype(str)
     margin = np.full(len(rejected), np.nan)
     for name in reasons:
@@ -115,22 +130,21 @@ def audit_columns(rejected: pd.DataFrame, reasons: list[str]) -> dict[str, Any]:
             margin = np.where(reason == name, rejected[f"margin_{name}"], margin)
     label = rejected["source_label"].to_numpy()
     place = rejected[["centroid_row", "centroid_col"]].to_numpy().round(1)
-    columns: dict[str, Any] = {
+    told: dict[str, Any] = {
         "region": rejected.index.tolist(),
         # numbers of JavaScript are exact up to 2^53 only
         "source_label": (label.astype(str) if (label > 2**53).any() else label).tolist(),
         "reason": pd.Categorical(reason, categories=reasons).codes.tolist(),
-        **{name: rejected[name].tolist() for name in rejected if name == "transcript_counts"},
-        **{
-            name: rejected[name].tolist() if metric.whole else _rounded(rejected[name].to_numpy())
-            for name, metric in METRIC.items()
-        },
         "margin": _rounded(margin),
         "centroid_row": place[:, 0].tolist(),
         "centroid_col": place[:, 1].tolist(),
     }
     names = [human(name) for name in reasons]
-    return {"reasons": reasons, "names": names, "columns": columns}
+    for name, column in columns.items():
+        if name not in told:
+            values = rejected[name].to_numpy()
+            told[name] = values.tolist() if column.whole else _rounded(values)
+    return {"reasons": reasons, "names": names, "columns": {name: told[name] for name in columns}}
 
 
 def _rounded(values: NDArray[np.float64]) -> list[float | None]:

@@ -26,13 +26,15 @@ from postseg.filtering.run import TRANSCRIPTS
 from postseg.show.charts import bins_of
 from postseg.show.overview import views_of
 from postseg.show.page.data import rule_text
+from postseg.show.page.measures import bounds_of, facts_of, field_of, measures_in
 from postseg.show.page.pictures import encoded
 from postseg.show.page.render import data_uri
-from postseg.show.palette import KEPT, OTHER
+from postseg.show.palette import KEPT, OTHER, Style, styles_of
 from postseg.show.pictures import Layers, Scene, layers_of
 from postseg.show.view import Axis, View
 
 _TYPES = {"u1": np.uint8, "i4": np.int32, "f8": np.float64, "i8": np.int64}
+_MOST_REASONS = 150  # a byte tells them apart, two more for each measure, and pale colours
 _LEVEL = 6  # of gzip; the highest takes ten times as long for a twentieth less
 
 Formula = Callable[..., NDArray[np.float64]]
@@ -82,11 +84,11 @@ def pack_live(
     -------
     str
         For the page; nothing where there are no regions, or so many that they are counted in the
-        picture instead of shown, which tells of the run only.
+        picture instead of shown, or over 150 reasons: then a page tells of the run only.
     """
     scene = scene._replace(seams=None)
     views = views_of(scene, regions) if report.total else []
-    if not views:
+    if not views or failed.shape[1] > _MOST_REASONS:
         return ""
     stated = report.stated
     if pixel_area is None or stated.in_pixels(pixel_area) != report.config:
@@ -94,26 +96,37 @@ def pack_live(
     blocks = _columns(regions)
     formulas = _shorten(blocks, regions)
     outcomes, changed = _outcomes(regions, failed, report.config)
-    layers = [layers_of(scene, view, failed.columns) for view in views]
+    measures, left_out = measures_in(regions)
+    tests = [test for measure in measures for test in bounds_of(measure, failed)]
+    blocks += [Block(one.column, _narrow(regions[one.column].to_numpy())) for one in measures]
+    styles = styles_of(failed.columns, [test["reason"] for test in tests])
+    layers = [layers_of(scene, view, styles) for view in views]
     blocks += outcomes
     for k, layer in enumerate(layers):
         # a pixel is mostly of the region of the one above it
         blocks += [Block(f"map_{k}", layer.shown.ravel(), layer.shown.shape[1])]
         blocks += [Block(f"tones_{k}", layer.tones.astype(np.uint8))]
+    reasons = [
+        _reason(name, human(name), human(name).lower(), rule_text(name, report))
+        for name in map(str, failed.columns)
+    ] + [_reason(test["reason"], test["title"], test["text"], "") for test in tests]
     area = regions["area"].to_numpy()
     head = {
         "total": report.total,
         "transcripts": None if report.transcripts is None else report.transcripts.total,
-        "tests": [test._asdict() for test in criteria.TESTS if test.reason in failed],
-        "reasons": [_reason(str(reason), report, layers[0]) for reason in failed],
+        "tests": [test._asdict() for test in criteria.TESTS if test.reason in failed] + tests,
+        "reasons": [one | _look(one["name"], styles, layers[0]) for one in reasons],
         "changed": changed,
         "kept": {"swatch": data_uri(encoded(layers[0].swatches[""])), "colour": KEPT},
         "other": OTHER,
-        "fields": {field: _field(field, stated) for field in FilterConfig.model_fields},
+        "fields": {field: _field(field, stated) for field in FilterConfig.model_fields}
+        | {test["threshold"]: field_of(test) for test in tests},
         "metrics": {
             metric: _metric(metric, regions, report.config)
             for metric in dict.fromkeys(test.metric for test in criteria.TESTS)
-        },
+        }
+        | {measure.column: facts_of(measure) for measure in measures},
+        "left_out": left_out,
         # sums of many floats depend on their order
         "area": {"mean": float(area.mean()), "deviation": float(area.std())},
         "pixel_area": None
@@ -147,7 +160,9 @@ def _columns(regions: pd.DataFrame) -> list[Block]:
 
 def _narrow(values: NDArray[Any]) -> NDArray[Any]:
     """Whole numbers in half the bytes where they fit, and all others as they are."""
-    fits = values.dtype.kind == "i" and values.max(initial=0) <= np.iinfo(np.int32).max
+    with np.errstate(invalid="ignore"):
+        small = np.abs(values) <= np.iinfo(np.int32).max
+        fits = bool((small & (values == np.rint(values))).all())
     return values.astype(np.int32 if fits else np.float64)
 
 
@@ -191,13 +206,14 @@ def _outcomes(
     return blocks, list(dict.fromkeys(changed))
 
 
-def _reason(reason: str, report: FilterReport, layer: Layers) -> dict[str, Any]:
-    return {
-        "name": reason,
-        "title": human(reason),
-        "rule": rule_text(reason, report),
-        "swatch": data_uri(encoded(layer.swatches[reason])),
-    }
+def _reason(name: str, title: str, text: str, rule: str) -> dict[str, Any]:
+    return {"name": name, "title": title, "text": text, "rule": rule}
+
+
+def _look(reason: str, styles: dict[str, Style], layer: Layers) -> dict[str, Any]:
+    colour, pattern = styles[reason]
+    swatch = data_uri(encoded(layer.swatches[reason]))
+    return {"colour": colour, "pattern": pattern, "swatch": swatch}
 
 
 def _field(field: str, stated: FilterConfig) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from postseg.filtering.config import config_toml
 from postseg.filtering.metrics import METRIC
 from postseg.filtering.report import FilterReport
 from postseg.filtering.run import why_nothing_passed
-from postseg.show.page.data import COLUMNS, audit_columns, pack, reason_rows
+from postseg.show.page.data import audit_columns, columns_of, pack, reason_rows
 from postseg.show.seams import Entry
 
 try:
@@ -33,7 +33,7 @@ _TEMPLATES = files("postseg.show.page") / "templates"
 # in the order in which they use each other
 _LIVE_SCRIPTS = (
     *("words.js", "decide.js", "unpack.js", "choice.js", "picture.js", "chart.js", "control.js"),
-    *("outcomes.js", "cells.js", "rejected.js", "live.js"),
+    *("thresholds.js", "outcomes.js", "cells.js", "rejected.js", "live.js"),
 )
 _KINDS = {b"\x89PNG": "png", b"\xff\xd8": "jpeg"}
 _STATISTICS = ("min", "median", "mean", "max", "std")
@@ -219,7 +219,7 @@ def render(
         )
     found = set(rejected["reason"].astype(str))
     reasons = sorted(found, key=lambda reason: (human(reason), reason))
-    audit = audit_columns(rejected, reasons)
+    columns = columns_of(regions)
     style = _text("report.css")
     scripts = ("shared.js", *(_LIVE_SCRIPTS if live else ()), "report.js")
     script = "".join(map(_text, scripts))
@@ -243,10 +243,10 @@ def render(
         config=config_toml(report.stated),
         outline=outline,
         needs_pixel_size=report.stated != report.config,
-        columns={name: COLUMNS[name] for name in audit["columns"]},
+        columns=columns,
         reasons=reasons,
         counts=rejected["reason"].astype(str).value_counts(),
-        data=pack(audit),
+        data="" if live else pack(audit_columns(rejected, reasons, columns)),
         live=live,
     )
     return page.encode(errors="replace").decode()  # a file's name need not be text

@@ -17,15 +17,10 @@ function makeCells(state, pictures, controls, choose) {
     const value = parseInt(css, 16);
     return ((0xff << 24) | ((value & 255) << 16) | (value & 0xff00) | (value >> 16)) >>> 0;
   };
-  const title = (i, { first, kept }) => (first[i] === kept ? "kept" : facts.reasons[first[i]].title.toLowerCase());
+  const title = (i, { first, kept }) => (first[i] === kept ? "kept" : facts.reasons[first[i]].text);
 
-  function inkOf(i, { first, kept }) {
-    if (first[i] === kept) return word(facts.kept.colour);
-    const { inks, reasons } = facts.maps[0];
-    const ink = inks.colour.length - reasons.length + reasons.indexOf(facts.reasons[first[i]].name);
-    const [r, g, b] = inks.colour[ink].map((c) => Math.round(255 * c));
-    return ((0xff << 24) | (b << 16) | (g << 8) | r) >>> 0;
-  }
+  const inkOf = (i, { first, kept }) =>
+    word((first[i] === kept ? facts.kept : facts.reasons[first[i]]).colour);
 
   // those that a threshold decides about, the nearest to it first
   function nextToFlip(field, result) {
@@ -37,7 +32,7 @@ function makeCells(state, pictures, controls, choose) {
     const bound = (end) => result.bounds.get(tests.find((test) => test.bound === end));
     const low = bound("min") ?? -Infinity, high = bound("max") ?? Infinity;
     const values = facts.columns[metric];
-    const spared = state.settings.border === "keep" ? facts.cut : null;
+    const spared = state.settings.border === "keep" && !tests[0].measured ? facts.cut : null;
     const { first, failures, kept } = result;
     for (let i = 0; i < facts.n; i++) {
       const isKept = first[i] === kept;
@@ -66,7 +61,9 @@ function makeCells(state, pictures, controls, choose) {
     const extents = [...kept, ...gone].map(([, i]) => Math.max(height[i], width[i])).sort((a, b) => a - b);
     const side = Math.max(12, 1.5 * (extents[extents.length >> 1] ?? 0));
     const show = ([, i]) => {
-      const text = facts.metrics[metric].whole ? whole(facts.columns[metric][i]) : facts.columns[metric][i].toFixed(4);
+      const value = facts.columns[metric][i];
+      const { whole: isWhole, measured } = facts.metrics[metric];
+      const text = isWhole ? whole(value) : measured ? brief(value) : value.toFixed(4);
       const button = el("button", { type: "button", ariaLabel: `Region ${i + 1}, ${title(i, result)}, ${text}` });
       button.onclick = () => choose(i + 1);
       if (!sharp) button.append(`${text} · region ${whole(i + 1)} at row ${brief(rows[i] / 10)}, column ${brief(cols[i] / 10)}`);
@@ -119,7 +116,7 @@ function makeCells(state, pictures, controls, choose) {
     }
     const code = result.first[i];
     const others = facts.reasons.filter((_, other) => other !== code && result.outcomes[other]?.[i]);
-    const also = others.length ? `, and also ${others.map((reason) => reason.title.toLowerCase()).join(", ")}` : "";
+    const also = others.length ? `, and also ${others.map(({ text }) => text).join(", ")}` : "";
     const outcome = code === result.kept ? `kept${spared ? ", since the border cuts it" : ""}` : `rejected: ${title(i, result)}${also}`;
     const counted = facts.transcripts ? ` · ${whole(facts.transcripts[i])} transcripts` : "";
     cell.replaceChildren(

@@ -29,7 +29,7 @@ const makeChart = (() => {
   }
 
   return (metric, facts) => {
-    const { edges, typical } = facts.metrics[metric];
+    const { edges, typical, whole } = facts.metrics[metric];
     const values = facts.columns[metric];
     const low = edges[0], high = edges[edges.length - 1], nBins = edges.length - 1;
     const canvas = document.createElement("canvas");
@@ -52,14 +52,9 @@ const makeChart = (() => {
     }
     const kinds = facts.reasons.length + 1;
     const counts = new Int32Array(256 * kinds);
-    const { inks, reasons } = facts.maps[0];
-    const css = (colour) => `rgb(${colour.map((c) => Math.round(255 * c)).join(" ")})`;
     const context = canvas.getContext("2d");
-    const fills = facts.reasons.map(({ name }) => {
-      const ink = inks.colour.length - reasons.length + reasons.indexOf(name);
-      return pattern(context, inks.pattern[ink], css(inks.colour[ink]));
-    });
-    fills.push(`#${facts.kept.colour}`);
+    const looks = [...facts.reasons, { pattern: 0, colour: facts.kept.colour }];
+    const fills = looks.map((look) => pattern(context, look.pattern, `#${look.colour}`));
     // kept ones at the bottom, then reasons in the order of the tests
     const order = [kinds - 1, ...facts.reasons.keys()];
 
@@ -120,6 +115,6 @@ const makeChart = (() => {
       }
     }
 
-    return { canvas, axis, count, draw, measure, low, high };
+    return { canvas, axis, count, draw, measure, low, high, whole };
   };
 })();

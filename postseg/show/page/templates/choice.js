@@ -1,10 +1,26 @@
-// A choice of thresholds as a config to copy, and as a link.
+// A choice of thresholds as a config and as code to copy, and as a link.
 const choice = (() => {
   const LINK = "#choice&";
 
   function line(facts, field, setting) {
     if (setting === facts.run[field]) return facts.fields[field].line; // as Python wrote it
     return `${field} = ${typeof setting === "number" ? String(setting) : `"${setting ?? "none"}"`}`;
+  }
+
+  // what no config holds: the tests of a subclass
+  function code(facts, settings) {
+    const tests = facts.tests.filter(({ measured, threshold }) => measured && settings[threshold] !== null);
+    if (!tests.length) return "";
+    const lines = tests.map(({ reason, metric, bound, threshold }) =>
+      `        failed[${JSON.stringify(reason)}] = regions[${JSON.stringify(metric)}] ${bound === "min" ? "<" : ">"} ${settings[threshold]}\n`);
+    return [
+      "from postseg import PostSegmentation\n\n\n",
+      "class WithMeasures(PostSegmentation):\n",
+      "    def rejections(self, regions):\n",
+      "        failed = super().rejections(regions)\n",
+      ...lines,
+      "        return failed\n",
+    ].join("");
   }
 
   const changed = ({ facts, settings }) =>
@@ -28,5 +44,5 @@ const choice = (() => {
     return { settings, problems };
   }
 
-  return { LINK, line, changed, link, read };
+  return { LINK, line, code, changed, link, read };
 })();

@@ -14,8 +14,8 @@ const makeControl = (() => {
   }
 
   return (field, kind, chart, facts, move) => {
-    const { limits, words, text } = facts.fields[field];
-    const isWhole = kind !== "value";
+    const { limits, words, text, measured } = facts.fields[field];
+    const isWhole = chart.whole;
     const micron = facts.pixelArea && Number(facts.pixelArea[0]) / Number(facts.pixelArea[1]);
     const range = (low, high, isWholeUnit) => {
       const step = niceStep(low, high, isWholeUnit);
@@ -63,7 +63,7 @@ const makeControl = (() => {
     const unit = el("select", { ariaLabel: `${name}: unit or rule`, hidden: modes.length < 2 },
       ...modes.map((value) => el("option", { value, textContent: UNITS[value] ?? WORDS[value] ?? value })));
     const ends = kind === "deviations" ? [" smallest", " largest"] : [""];
-    const boxes = ends.map(() => el("input", { type: "number", step: "any", min: 0 }));
+    const boxes = ends.map(() => el("input", { type: "number", step: "any", min: limits.ge ?? (measured ? "" : 0) }));
     const sliders = ends.map(() => el("input", { type: "range" }));
     const effect = el("span", { className: "effect" });
     const problem = el("p", { className: "problem", role: "alert", hidden: true });
@@ -119,7 +119,7 @@ const makeControl = (() => {
     sliders.forEach((slider, k) => {
       slider.oninput = () => {
         if (words.includes(mode)) mode = "px";
-        const { le = Infinity, ge = 0 } = limits;
+        const { le = Infinity, ge = measured ? -Infinity : 0 } = limits;
         const number = rounded(Number(slider.value), MODES[mode].range.step);
         enter(k, Math.min(Math.max(number, ge), le));
       };

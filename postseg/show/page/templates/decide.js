@@ -86,9 +86,9 @@ const decide = (() => {
   // ---- what a setting may be; returns what is wrong with it, or nothing
 
   function problem(field, setting, facts) {
-    const { limits, words, takes_units: takesUnits } = facts.fields[field];
+    const { limits, words, takes_units: takesUnits, measured } = facts.fields[field];
     if (words.includes(setting)) return "";
-    const isNumber = Object.keys(limits).length > 0;
+    const isNumber = measured || Object.keys(limits).length > 0;
     if (setting === null) return isNumber ? "" : `${field} is one of ${words.join(", ")}`;
     if (typeof setting === "string") {
       const bounds = field === "area_std_filter" && BOUNDS.exec(setting);
@@ -112,7 +112,7 @@ const decide = (() => {
     return "";
   }
 
-  // pairs of which FilterConfig says that no cell could pass both
+  // pairs that no cell could pass both of
   function contradictions(settings, facts) {
     const found = [];
     for (const low of Object.keys(facts.fields)) {
@@ -128,7 +128,8 @@ const decide = (() => {
         if (!stated(rule) || !stated(other)) continue;
         [bottom, top] = [known, limit];
       }
-      if (bottom > top) found.push(`${low} (${settings[low]}) is above ${high} (${settings[high]})`);
+      const whoSaysSo = facts.fields[low].measured ? "" : ", and FilterConfig refuses it";
+      if (bottom > top) found.push(`${low} (${settings[low]}) is above ${high} (${settings[high]}): no cell could pass both${whoSaysSo}`);
     }
     return found;
   }
@@ -158,7 +159,7 @@ const decide = (() => {
         if (test.bound === "min") for (let i = 0; i < n; i++) failed[i] |= values[i] < bound;
         else for (let i = 0; i < n; i++) failed[i] |= values[i] > bound;
       }
-      if (spared && tests.length) for (let i = 0; i < n; i++) failed[i] &= 1 - spared[i];
+      if (spared && tests.some((test) => !test.measured)) for (let i = 0; i < n; i++) failed[i] &= 1 - spared[i];
       if (drops) failed.set(cut);
       if (own) failed.set(own);
       if (keptAgainst) for (let i = 0; i < n; i++) failed[i] &= 1 - keptAgainst[i];

@@ -3,7 +3,7 @@
   const source = document.getElementById("run");
   if (!source) return;
   const $ = byId;
-  const { LINK, line, changed, link, read } = choice;
+  const { LINK, line, code, changed, link, read } = choice;
 
   function build(facts) {
     const state = { facts, settings: { ...facts.run }, moved: null, region: 0, problems: [] };
@@ -23,10 +23,9 @@
       overview.stage.append(closer);
     }
 
-    const charts = new Map();
-    const controls = new Map();
     const outcomes = makeOutcomes(state);
-    const cells = makeCells(state, pictures, controls, choose);
+    const thresholds = makeThresholds(state, move);
+    const cells = makeCells(state, pictures, thresholds.controls, choose);
 
     // counts, the way back, the link: beside the picture
     const count = el("p", { className: "count" });
@@ -41,39 +40,7 @@
       el("div", { className: "choice" }, count, el("div", { className: "buttons" }, back, share), spoken, warning),
       find, cells.cell);
 
-    // one card a metric
-    const cards = el("div", { id: "thresholds", role: "region", ariaLabel: "Thresholds" },
-      el("p", { className: "lead" }, "Move a threshold, and everything beside it follows, by the same rules as in Python. Lines are the thresholds in force; typical ranges of cells are shaded."));
-    const own = facts.reasons.filter(({ own }) => own).map(({ title }) => title.toLowerCase());
-    const estimated = facts.changed.map((name) => facts.reasons.find((reason) => reason.name === name).title.toLowerCase());
-    const notes = [
-      ...(own.length ? [`Tests of a subclass (${own.join(", ")}) stay as they came out in the run.`] : []),
-      ...(estimated.length ? [`A subclass changed ${estimated.join(", ")}: what other thresholds would do there is an estimate.`] : []),
-    ];
-    if (notes.length) cards.append(el("p", { className: "soft small", textContent: notes.join(" ") }));
-    for (const [metric, { title, definition }] of Object.entries(facts.metrics)) {
-      const chart = makeChart(metric, facts);
-      charts.set(metric, chart);
-      const fields = new Map(facts.tests.filter((test) => test.metric === metric).map((test) => [test.threshold, test]));
-      const card = el("article", { className: "card", ariaLabel: title },
-        el("h3", { textContent: title }, el("small", { textContent: definition })),
-        el("div", { className: "plot" }, chart.canvas, chart.axis));
-      for (const [field, test] of fields) {
-        const control = makeControl(field, test.kind, chart, facts, move);
-        controls.set(field, control);
-        card.append(control.box);
-      }
-      cards.append(card);
-    }
-    const border = el("select", { id: "border" },
-      ...facts.fields.border.words.map((word) => el("option", { value: word, textContent: word })));
-    border.onchange = () => move("border", border.value);
-    const nCut = facts.cut.reduce((sum, one) => sum + one, 0);
-    cards.append(el("article", { className: "card", ariaLabel: "Border" },
-      el("h3", { textContent: "Border" }),
-      el("p", {}, el("label", {}, el("code", { textContent: "border" }), " ", border)),
-      el("p", { className: "small soft", textContent: `${whole(nCut)} regions are cut. ${facts.fields.border.text}` })));
-    $("live").append(cards);
+    $("live").append(thresholds.box);
     $("live").hidden = false;
     for (const stale of document.querySelectorAll(".without-live")) stale.hidden = true;
     for (const nav of document.querySelectorAll(".with-live")) nav.hidden = false;
@@ -100,32 +67,12 @@
       return text;
     }
 
-    const boundsOf = (field, { bounds }) =>
-      [...bounds].filter(([test, bound]) => test.threshold === field && bound !== null).map(([, bound]) => bound);
-
-    function showControls(result) {
-      for (const [field, control] of controls) {
-        const codes = new Set(facts.tests.filter((test) => test.threshold === field).map((test) => test.reason));
-        let first = 0;
-        facts.reasons.forEach(({ name }, code) => (first += codes.has(name) ? result.counts[code] : 0));
-        control.show(state.settings[field], boundsOf(field, result), first);
-      }
-      border.value = state.settings.border;
-    }
-
-    function showCharts(result) {
-      for (const [metric, chart] of charts) {
-        chart.count(result.first);
-        const fields = new Set(facts.tests.filter((test) => test.metric === metric).map((test) => test.threshold));
-        const bounds = [...fields].flatMap((field) => boundsOf(field, result));
-        chart.draw(bounds);
-        chart.canvas.ariaLabel = `Histogram of the ${facts.metrics[metric].name}, kept and rejected regions stacked; thresholds: ${bounds.map(brief).join(", ") || "none"}`;
-      }
-    }
-
     function showConfig() {
-      set($("toml"), Object.keys(facts.fields).map((field) => `${line(facts, field, state.settings[field])}\n`).join(""));
-      const problems = decide.contradictions(state.settings, facts).map((text) => `${text}: no cell could pass both, and FilterConfig refuses it`);
+      const fields = Object.keys(facts.fields).filter((field) => !facts.fields[field].measured);
+      set($("toml"), fields.map((field) => `${line(facts, field, state.settings[field])}\n`).join(""));
+      set($("python"), code(facts, state.settings));
+      $("measured").hidden = !$("python").textContent;
+      const problems = decide.contradictions(state.settings, facts);
       const texts = [...state.problems.map((text) => `This link was not understood: ${text}`), ...problems];
       set(warning, texts.map((text) => `${text}.`).join(" "));
       warning.hidden = !texts.length;
@@ -151,9 +98,7 @@
       if (document.activeElement !== number || !region) number.value = region || "";
     }
 
-    function fillTable() {
-      rejectedTable?.fill(rejectedOf(facts, live.result, rejectedTable.keys));
-    }
+    const fillTable = () => rejectedTable.fill(rejectedOf(facts, live.result));
 
     // ---- moving
 
@@ -164,8 +109,7 @@
       for (const picture of pictures) picture.paint(result.first, result.kept);
       const text = showCounts(result);
       outcomes.show(result);
-      showCharts(result);
-      showControls(result);
+      thresholds.show(result);
       cells.showFlip(result);
       cells.showCell(result);
       showConfig();
@@ -221,17 +165,15 @@
     };
     for (const picture of pictures) picture.canvas.onclick = (event) => choose(picture.pick(event));
     addEventListener("hashchange", takeLink);
-    addEventListener("resize", () => {
-      for (const chart of charts.values()) chart.measure();
-      showCharts(live.result);
-    });
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => showCharts(live.result));
+    addEventListener("resize", () => thresholds.measure(live.result));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => thresholds.show(live.result));
 
     refresh();
     Object.assign(live, {
       ready: performance.now(), facts, state, take, choose, refresh, fillTable, link: () => link(state), pictures,
     });
     takeLink();
+    fillTable();
     document.documentElement.dataset.live = "ready";
     dispatchEvent(new Event("resize")); // the picture may have another size now
   }
@@ -240,5 +182,6 @@
     $("live").append(el("p", { className: "warning", role: "alert", textContent:
       `Thresholds cannot be moved in this browser (${error.message}). A newer one can.` }));
     $("live").hidden = false;
+    rejectedTable.fail(error);
   });
 })();

@@ -53,7 +53,7 @@ function makeOutcomes(state) {
       show(rule, counts[code], parts(code));
       row.hidden = !counts[code] && !rule;
     });
-    const off = Object.keys(facts.fields).filter((field) => state.settings[field] === null);
+    const off = Object.keys(facts.fields).filter((field) => state.settings[field] === null && !facts.fields[field].measured);
     if (byId("off").dataset.fields === off.join()) return;
     byId("off").dataset.fields = off.join();
     byId("off").replaceChildren(...(off.length ? ["Off: ", ...off.flatMap((field, k) => [k ? ", " : "", el("code", { textContent: field })]), "."] : []));

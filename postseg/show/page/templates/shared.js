@@ -3,6 +3,15 @@
 let live = null; // thresholds to be moved
 let rejectedTable = null; // the table of rejected regions
 
+// Bytes that were compressed and written as text.
+async function inflate(text) {
+  const letters = atob(text);
+  const bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = letters.charCodeAt(i);
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
 // Copies a text, in pages opened from a file too. `shown` is an element that holds the text, to be
 // selected where all else fails.
 async function copyText(text, shown) {

@@ -10,12 +10,6 @@ const unpackRun = (() => {
     over_root: (a, b) => a / Math.sqrt(b),
   };
 
-  async function inflate(text) {
-    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return new Uint8Array(await new Response(stream).arrayBuffer());
-  }
-
   // planes of bytes, lowest first, as the browser's own numbers (all of today's have that order)
   function array(bytes, start, [, type, length, stride]) {
     const values = new TYPES[type](length);
