@@ -165,7 +165,7 @@ class Restored(PostSegmentation):
             if self.intensity_image is None:  # else they are measured in it
                 kinds = _TOLD | dict.fromkeys(intensities_in(stored), float)
             told = [key for key in stored if key in kinds]
-            table[told] = stored[told].astype({key: kinds[key] for key in told})
+            table = table.join(stored[told].astype({key: kinds[key] for key in told}))
             n_transcripts = None
             if ledger is not None and TRANSCRIPTS in told:
                 _check_counts(table[TRANSCRIPTS], stored["label"], ledger)

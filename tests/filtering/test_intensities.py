@@ -15,6 +15,7 @@ import zarr
 from drawing import draw
 from sampling import some
 from skimage.measure import label, regionprops_table
+from spatialdata import SpatialData
 
 from postseg import measure_regions
 from postseg._support.threads import limited
@@ -373,6 +374,10 @@ def test_what_does_not_fit_is_refused_with_both_shapes(shape, hint):
         (np.zeros(5), ValueError, r"shape \(5,\); give \(rows, columns\)"),
         (np.zeros((2, 2, *SHAPE)), ValueError, "shape"),
         (xr.DataTree(), ValueError, "DataTree without any image"),
+        (np.zeros((0, *SHAPE)), ValueError, r"shape \(0, 530, 600\): there is no channel in it"),
+        ({"image": np.zeros(SHAPE)}, TypeError, "intensity_image is dict: pass the image in it"),
+        (SpatialData(), TypeError, "intensity_image is SpatialData: pass the image in it"),
+        (xr.Dataset(), TypeError, "intensity_image is Dataset: pass the image in it"),
     ],
 )
 def test_what_is_no_image_is_refused(image, error, text):
