@@ -112,7 +112,13 @@ def as_intensity_image(image: Any) -> IntensityImage:
             f"intensity_image is a dask array of unknown shape {shape}; call its "
             "compute_chunk_sizes() first."
         )
-    if pixels.ndim == 2:
+    if pixels.ndim == 2 and is_lazy(pixels):
+        import dask.array as da
+
+        # not by an index, of which dask would make two tasks more for every chunk
+        meta = np.empty((0, 0, 0), pixels.dtype)
+        pixels = da.map_blocks(np.expand_dims, pixels, 0, new_axis=0, meta=meta)
+    elif pixels.ndim == 2:
         pixels = pixels[None]
     return IntensityImage(pixels, _column_names(names, pixels.shape[0]))
 
@@ -150,7 +156,8 @@ def _array(image: Any) -> LabelImage:
         raise TypeError(f"intensity_image is {type(image).__name__}: {_PASS}.") from error
     except ValueError as error:  # nested lists of unequal lengths
         raise ValueError(f"intensity_image cannot be made into an array: {error}.") from error
-    if pixels.dtype == object and pixels.ndim == 0:  # NumPy's way to hold what is no array
+    if isinstance(pixels, np.ndarray) and pixels.dtype == object and not pixels.ndim:
+        # NumPy's way to hold what is no array
         raise TypeError(f"intensity_image is {type(pixels.item()).__name__}: {_PASS}.")
     if pixels.dtype.kind not in "biuf" or pixels.dtype.itemsize > 8:
         hint = "take its np.abs() or .real" if pixels.dtype.kind == "c" else "convert it"
