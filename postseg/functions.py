@@ -20,7 +20,9 @@ T = TypeVar("T")
 DebugImage = bool | str | PathLike[str] | None  # whether to save it, or where
 
 
-def save_picture(filtered: FilterRun, where: DebugImage) -> None:
+def save_picture(
+    filtered: FilterRun, where: DebugImage, colour: Literal["share", "reason"] = "share"
+) -> None:
     """Save what was kept and what was not, as ``cleaned_mask.png`` where True does not say."""
     if where is None or where is False:
         return
@@ -34,6 +36,7 @@ def save_picture(filtered: FilterRun, where: DebugImage) -> None:
         filtered.regions,
         report.config,
         transcripts=report.transcripts,
+        colour=colour,
     )
 
 

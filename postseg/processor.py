@@ -213,6 +213,8 @@ class PostSegmentation:
         The masks at full resolution, lazily enlarged, as a SpatialData labels element.
     filter_report : FilterReport or None
         Counts, statistics and thresholds of the last filter run.
+    debug_colour : {"share", "reason"}
+        What the picture of `save_debug` shows of a slide, as `colour` of `plot_filter` does.
     regions : DataFrame or None
         One row per region that the last filter run found: metrics, ``area_um2`` where the pixel
         size was known, intensities where there is an `intensity_image`, ``transcript_counts``
@@ -252,6 +254,7 @@ class PostSegmentation:
     _reference: Any = None
     verbose: bool = True
     save_debug: DebugImage = False
+    debug_colour: Literal["share", "reason"] = "share"
     progress: bool = False
 
     factor_rescale = Setting(
@@ -1842,7 +1845,7 @@ class PostSegmentation:
 
     def _announce(self, filtered: FilterRun, warn: bool) -> None:
         """Tell of a filter run, and hold it; a warning may be an error, so that comes before."""
-        save_picture(filtered, self.save_debug)
+        save_picture(filtered, self.save_debug, self.debug_colour)
         if self.verbose:
             print(filtered.report)
         if warn and not filtered.report.passed:

@@ -5,7 +5,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -61,6 +61,12 @@ def refining_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option(
             "--debug-image", type=_PATH, metavar="PNG", help="Picture of kept and rejected regions."
+        ),
+        click.option(
+            "--debug-colour",
+            type=click.Choice(["share", "reason"]),
+            help="What --debug-image shows where regions are too small to be seen one by one: the "
+            "share that was rejected, which is the default, or the commonest reason.",
         ),
         click.option("--quiet", is_flag=True, help="Print nothing but warnings and errors."),
         click.option("--overwrite", is_flag=True, help="Replace outputs that exist."),
@@ -181,6 +187,7 @@ class Refinement:
         overwrite: bool,
         quiet: bool,
         debug_image: Path | None,
+        debug_colour: Literal["share", "reason"] | None,
         summary: Path | None,
         points: str | None,
         points_in: Unit | None,
@@ -205,6 +212,8 @@ class Refinement:
         for output in outputs:
             _check_format(output)
         check_suffix(debug_image, "--debug-image", ".png")
+        if debug_colour and not debug_image:
+            raise click.UsageError("--debug-colour needs --debug-image.")
         check_suffix(summary, "--report", ".json")
         check_places(
             [
@@ -246,6 +255,7 @@ class Refinement:
         self._add_to, self._no_enlarge = add_to, no_enlarge
         self._reference, self._home = reference, home
         self._nuclei, self._allow_pickle, self._intensity = nuclei, allow_pickle, intensity
+        self._debug_colour = debug_colour or "share"
         self._settings: dict[str, Any] = {
             "factor_rescale": factor_rescale,
             "label_name": label_name,
@@ -269,6 +279,7 @@ class Refinement:
 
             image = read_channels(self._intensity, self._home)
         post = PostSegmentation(masks, reference=reference, intensity_image=image, **self._settings)
+        post.debug_colour = self._debug_colour
         if self._add_to and not post.lies_in_global:
             from postseg.elements import build
 

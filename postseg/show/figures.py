@@ -15,7 +15,7 @@ from postseg.filtering.config import FilterConfig
 from postseg.filtering.metrics import METRIC
 from postseg.filtering.report import Transcripts
 from postseg.raster.runs import Runs
-from postseg.show.bins import Colour
+from postseg.show.bins import Colour, check_colour
 from postseg.show.charts import DPI, FAINT, NORMAL, SMALL, Figure, draw_histogram, metrics_in_use
 from postseg.show.maps import (
     add_key,
@@ -43,6 +43,7 @@ def save_debug_image(
     config: FilterConfig,
     image: Any = None,
     transcripts: Transcripts | None = None,
+    colour: Colour = "share",
 ) -> None:
     """Save the figure of `draw_filter` as PNG, replacing an earlier one once it is complete.
 
@@ -52,7 +53,7 @@ def save_debug_image(
         The file, in an existing folder.
     runs, regions, image
         See `pictures.set_scene`.
-    config, transcripts
+    config, transcripts, colour
         See `draw_filter`.
 
     Raises
@@ -60,12 +61,13 @@ def save_debug_image(
     OSError
         The folder is missing or not writable, or there is a file that is no PNG.
     ValueError
-        The arrays do not fit together.
+        The arrays do not fit together, or there is no such `colour`.
     """
+    check_colour(colour)
     path = Path(path)
     check_target(path, overwrite=True)
     _check_picture(path)
-    figure = draw_filter(set_scene(runs, regions, image), regions, config, transcripts)
+    figure = draw_filter(set_scene(runs, regions, image), regions, config, transcripts, colour)
     with replacing(path, overwrite=True) as part:
         figure.savefig(part, format="png", dpi=DPI)
 

@@ -149,6 +149,17 @@ def test_debug_image(folder):
     assert (folder / "d.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_debug_colour(folder, monkeypatch):
+    figures = pytest.importorskip("postseg.show.figures")
+    drawn = []
+    draw = figures.draw_filter
+    monkeypatch.setattr(figures, "draw_filter", lambda *args: drawn.append(args[-1]) or draw(*args))
+    options = ["run", "m.npy", "-o", "out.csv", "--overwrite", "--debug-image", "d.png"]
+    for asked in ([], ["--debug-colour", "share"], ["--debug-colour", "reason"]):
+        succeed(*options, *asked)
+    assert drawn == ["share", "share", "reason"]
+
+
 def test_pickled_input(folder, masks):
     np.save("m_seg.npy", {"masks": masks})
     assert "--allow-pickle" in fail("run", "m_seg.npy", "-o", "out.zarr")
@@ -168,7 +179,7 @@ def test_overwrite(folder):
 def test_one_option_per_threshold():
     fixed = {"source", "outputs", "config", "factor_rescale", "label_name", "origin", "element"}
     fixed |= {"image_shape", "reference", "no_enlarge", "pixel_size", "add_to", "outline"}
-    fixed |= {"allow_pickle", "overwrite", "quiet", "debug_image", "summary"}
+    fixed |= {"allow_pickle", "overwrite", "quiet", "debug_image", "summary", "debug_colour"}
     fixed |= {"points", "points_in", "to_image", "xy", "coordinate_system", "gene_key", "min_qv"}
     fixed |= {"genes", "no_points", "nuclei", "intensity"}
     options = {param.name: param for param in run.params if param.name not in fixed}
@@ -348,6 +359,10 @@ def test_bad_input(folder, name, content, message):
     ("args", "message"),
     [
         (["run", "m.npy"], "Missing option '-o'"),
+        (
+            ["run", "m.npy", "-o", "o.csv", "--debug-colour", "reason"],
+            "--debug-colour needs --debug-image",
+        ),
         (["run", "-o", "out.zarr"], "Missing argument 'INPUT'"),
         (["run", "m.npy", "-o", "out.npy"], "'--output': out.npy has no suffix .* one of: .zarr"),
         (["run", "m.npy", "-o", "o.zarr", "-o", "out"], "'--output': out has no suffix"),
@@ -531,6 +546,7 @@ def test_version():
 
 def test_a_real_process_prints_no_noise(folder):
     args = [sys.executable, "-m", "postseg", "run", "m.npy", "-o", "out.zarr"]
+    args += ["-o", "out.geojson", "--intensity", "m.npy", "--nuclei", "m.npy"]
     result = subprocess.run(args, env=environment(), capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (0, "")
     assert "5 of 7 regions passed" in result.stdout
