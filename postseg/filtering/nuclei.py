@@ -80,7 +80,10 @@ def read_nuclei(nuclei: Any, shape: tuple[int, int]) -> Runs:
         return encode(image)
     except (TypeError, ValueError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError  # not all take a text
-        raise kind(f"nuclei: {error}") from error
+        text = str(error)
+        if text.startswith("masks "):  # as a label image is mostly called
+            text = f"the label image{text.removeprefix('masks')}"
+        raise kind(f"nuclei: {text}") from error
 
 
 def match_nuclei(regions: Runs, n_regions: int, nuclei: Runs) -> Matched:
