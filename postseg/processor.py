@@ -1238,7 +1238,8 @@ class PostSegmentation:
     ) -> None:
         """Write all of it as one page for a browser: pictures, thresholds to be moved, tables.
 
-        The page holds the metrics of all regions, and filters anew by itself as `refilter` does.
+        The page holds the metrics of all regions, up to 1,000,000, and filters anew by itself as
+        `refilter` does.
 
         Parameters
         ----------

@@ -132,8 +132,8 @@ def unpack(packed):
     head, arrays = json.loads(data[4:at]), {}
     for name, kind, size, stride in head["arrays"]:
         dtype = np.dtype(_TYPES[kind])
-        planes = np.frombuffer(data, np.uint8, size * dtype.itemsize, at).reshape(-1, size)
-        values = planes.T.copy().view(dtype).ravel()
+        planes = np.frombuffer(data, np.uint8, size * dtype.itemsize, at)
+        values = planes.reshape(dtype.itemsize, size).T.copy().view(dtype).ravel()
         for first in range(stride, size, stride or size or 1):
             part = values[first : first + stride]
             part += values[first - stride : first][: part.size]

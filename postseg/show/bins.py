@@ -96,15 +96,26 @@ def count_bins(regions: pd.DataFrame, look: NDArray[np.int64], view: View, width
         How wide a typical region is in a picture of it.
     """
     side = int(np.clip(ceil(_ACROSS * width), *_SIDES))
+    rows, cols = shape_of(view, side)
+    n = int(look.max(initial=0)) + 1
+    place = bin_numbers(regions, view, side) * n + look[1:]
+    counts = np.bincount(place, minlength=rows * cols * n).reshape(rows, cols, n)
+    return Bins(view, side, counts.astype(np.int64))
+
+
+def shape_of(view: View, side: int) -> tuple[int, int]:
+    """How many rows and columns of bins there are, the last ones not always whole."""
+    rows, cols = (ceil(axis.n * axis.repeat / side) for axis in view)
+    return rows, cols
+
+
+def bin_numbers(regions: pd.DataFrame, view: View, side: int) -> NDArray[np.int64]:
+    """The bin that the centroid of each region lies in, counted row by row."""
     row, col = (
         _bin_of(regions[name].to_numpy(), axis, side)
         for name, axis in zip(("centroid_row", "centroid_col"), view, strict=True)
     )
-    rows, cols = (ceil(axis.n * axis.repeat / side) for axis in view)
-    n = int(look.max(initial=0)) + 1
-    place = np.ravel_multi_index((row, col, look[1:]), (rows, cols, n))
-    counts = np.bincount(place, minlength=rows * cols * n).reshape(rows, cols, n)
-    return Bins(view, side, counts.astype(np.int64))
+    return row * shape_of(view, side)[1] + col
 
 
 def _bin_of(centroid: NDArray[np.float64], axis: Axis, side: int) -> NDArray[np.int64]:

@@ -120,10 +120,15 @@ def heading_of(place: Place, number: int) -> str:
     return f"{number}: {place.rejected:,} of {place.regions:,} regions rejected{share}"
 
 
+def each_of(bins: Bins) -> str:
+    """What a colour of a map of bins is of: ``per bin of 70 x 70 pixels``."""
+    down, right = (fixed(size, 0) if size >= 10 else f"{size:.3g}" for size in bins.size)
+    return f"per bin of {down} x {right} pixels"
+
+
 def describe(bins: Bins, colour: Colour) -> list[str]:
     """What a map of bins shows, in lines."""
-    down, right = (fixed(size, 0) if size >= 10 else f"{size:.3g}" for size in bins.size)
-    each = f"per bin of {down} x {right} pixels"
+    each = each_of(bins)
     regions, rejected = int(bins.regions.sum()), int(bins.rejected.sum())
     if colour == "share":
         return [f"Share rejected {each}; of all {in_percent(rejected / regions)}"]

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from postseg.show.bins import Bins, Colour, count_bins
 from postseg.show.pictures import FilterPicture, Scene, bins_picture, filter_picture, square, whole
@@ -66,13 +67,12 @@ def see_all(scene: Scene, regions: pd.DataFrame, colour: Colour = "share") -> Ov
         view, *closer = seen
         places = [_look(scene, regions, place) for place in closer]
         return Overview(view, filter_picture(scene, view), None, places)
-    view = whole(scene.runs.shape)
-    bins = count_bins(regions, scene.look, view, _width(regions, view))
+    bins, closer = count_all(scene, regions)
     picture = bins_picture(scene, bins, colour)
-    places = [_look(scene, regions, place) for place in _worst(scene, regions, view)]
+    places = [_look(scene, regions, place) for place in closer]
     if places:
         picture = picture._replace(swatches=places[0].picture.swatches)
-    return Overview(view, picture, bins, places)
+    return Overview(bins.view, picture, bins, places)
 
 
 def views_of(scene: Scene, regions: pd.DataFrame) -> list[View]:
@@ -82,6 +82,22 @@ def views_of(scene: Scene, regions: pd.DataFrame) -> list[View]:
     if len(regions) and width < _SEEN_FROM:
         return []
     return [view, *_closer(scene, regions, view, width)]
+
+
+def count_all(scene: Scene, regions: pd.DataFrame) -> tuple[Bins, list[View]]:
+    """What was counted of a mask whose regions are too small, and its worst places."""
+    view = whole(scene.runs.shape)
+    bins = count_bins(regions, scene.look, view, _width(regions, view))
+    return bins, _worst(scene, regions, view)
+
+
+def is_inside(regions: pd.DataFrame, view: View) -> NDArray[np.bool_]:
+    """Which regions have their middle in the part that a view shows."""
+    inside = np.ones(len(regions), bool)
+    for name, axis in zip(("centroid_row", "centroid_col"), view, strict=True):
+        at = regions[name].to_numpy() + 0.5 - axis.first
+        inside &= (at >= 0) & (at < axis.length)
+    return inside
 
 
 def _width(regions: pd.DataFrame, view: View) -> float:
@@ -114,9 +130,6 @@ def _squares(found: list[tuple[int, int, int]], shape: tuple[int, int]) -> list[
 
 
 def _look(scene: Scene, regions: pd.DataFrame, view: View) -> Place:
-    inside = np.ones(len(regions), bool)
-    for name, axis in zip(("centroid_row", "centroid_col"), view, strict=True):
-        at = regions[name].to_numpy() + 0.5 - axis.first
-        inside &= (at >= 0) & (at < axis.length)
+    inside = is_inside(regions, view)
     rejected = scene.look[1:][inside] > 0
     return Place(view, filter_picture(scene, view), int(inside.sum()), int(rejected.sum()))

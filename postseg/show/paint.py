@@ -16,7 +16,8 @@ Pixels = NDArray[np.uint8]
 _CROWDED = 10  # when regions are narrower, outlines and tones of survivors would hide the rest
 _QUIET = 0.88  # lightness of survivors then
 _FAINTEST = 0.25  # of a bin that holds hardly any region
-_LEAST = 0.2  # of the colour of a reason, where hardly any region was rejected
+LEAST = 0.2  # of the colour of a reason, where hardly any region was rejected
+STRIPE = 3  # pixels: width of the stripes of bins
 
 
 class Inks(NamedTuple):
@@ -120,17 +121,17 @@ def paint_bins(bins: Bins, colour: Colour, styles: list[Style], canvas: Floats) 
         )
         commonest = spread(bins.commonest)
         pattern = np.array([PLAIN, *(pattern for _, pattern in styles)])
-        ink = _patterned(np.array([kept, *bold], np.float32)[commonest], pattern[commonest], 3)
-        amount = np.where(share > 0, _LEAST + (1 - _LEAST) * share, 0)
+        ink = _patterned(np.array([kept, *bold], np.float32)[commonest], pattern[commonest], STRIPE)
+        amount = np.where(share > 0, LEAST + (1 - LEAST) * share, 0)
         ink = kept + spread(amount)[..., None] * (ink - kept)
-    pixels = canvas + spread(_strength(regions, bins.usual))[..., None] * (ink - canvas)
+    pixels = canvas + spread(strength_of(regions, bins.usual))[..., None] * (ink - canvas)
     return np.asarray((255 * pixels).round().astype(np.uint8))
 
 
 def paint_scale(bins: Bins, height: int, width: int) -> Pixels:
     """The key of `paint_bins`: shares from left to right, from one region to most, upwards."""
     share, n = np.linspace(0, 1, width), np.linspace(bins.regions.max(initial=1), 1, height)
-    strength = _strength(n, bins.usual)[:, None, None]
+    strength = strength_of(n, bins.usual)[:, None, None]
     return np.asarray((255 * (1 + strength * (_colour_of(share) - 1))).round().astype(np.uint8))
 
 
@@ -140,7 +141,7 @@ def _colour_of(share: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([np.interp(share, at, channel) for channel in stops.T], axis=-1)
 
 
-def _strength(regions: NDArray[Any], usual: float) -> NDArray[np.float64]:
+def strength_of(regions: NDArray[Any], usual: float) -> NDArray[np.float64]:
     """How opaque a bin is that holds so many regions: the more, the more."""
     full = regions / (regions + usual / 3)
     return np.asarray(np.where(regions > 0, _FAINTEST + (1 - _FAINTEST) * full, 0))

@@ -209,11 +209,7 @@ def bins_picture(scene: Scene, bins: Bins, colour: Colour) -> FilterPicture:
     The swatches are those of closer looks. Of a microscope image the greys are faint behind it,
     those of a dark one inverted, as the colours are made for a light ground.
     """
-    canvas = np.ones((1, 1, 3), np.float32)
-    if scene.tissue is not None:
-        grey = sample_tissue(scene.tissue, bins.view).mean(axis=2, keepdims=True)
-        grey = 1 - grey if grey.mean() < 0.5 else grey
-        canvas = np.repeat(1 - np.float32(_BEHIND) * (1 - grey), 3, axis=2)
+    canvas = canvas_of_bins(scene, bins.view)
     pixels = paint_bins(bins, colour, [*scene.styles.values()], canvas)
     seams = []
     if scene.seams is not None:
@@ -221,11 +217,24 @@ def bins_picture(scene: Scene, bins: Bins, colour: Colour) -> FilterPicture:
         empty = (bins.regions == 0).repeat(bins.side, axis=0).repeat(bins.side, axis=1)
         draw_seams(pixels, scene.seams, bins.view, empty[: len(pixels), : pixels.shape[1]], width)
         seams = legend_of(scene.seams, canvas.mean(axis=(0, 1)), width)
+    return FilterPicture(pixels, swatches_of_bins(scene, canvas, scene.styles), seams)
+
+
+def canvas_of_bins(scene: Scene, view: View) -> Floats:
+    """What bins are painted on: white, or the greys of the microscope image."""
+    if scene.tissue is None:
+        return np.ones((1, 1, 3), np.float32)
+    grey = sample_tissue(scene.tissue, view).mean(axis=2, keepdims=True)
+    grey = 1 - grey if grey.mean() < 0.5 else grey
+    return np.repeat(1 - np.float32(_BEHIND) * (1 - grey), 3, axis=2)
+
+
+def swatches_of_bins(scene: Scene, canvas: Floats, styles: dict[str, Style]) -> dict[str, Pixels]:
+    """How "" (kept) and each reason of styles look in closer looks, were there any."""
+    outlined = scene.tissue is not None
     ground = canvas.mean(axis=(0, 1), keepdims=True)
-    inks = choose_inks([*scene.styles.values()], ground, _SPACIOUS, scene.tissue is not None)
-    return FilterPicture(
-        pixels, _swatches(scene.styles, inks, ground, scene.tissue is not None), seams
-    )
+    inks = choose_inks([*styles.values()], ground, _SPACIOUS, outlined)
+    return _swatches(styles, inks, ground, outlined)
 
 
 def crop_picture(scene: Scene, number: int, box: tuple[int, int, int, int], side: int) -> Pixels:

@@ -221,8 +221,8 @@ def test_numbers_on_the_overview_lead_to_the_places_they_stand_at(post):
     links = tree.findall(".//div[@id='overview']/div/a")
     assert [link.text for link in links] == ["1", "2"]
     assert [link.get("style") for link in links] == [
-        "left:12.50%;top:80.00%",
-        "left:60.00%;top:33.33%",
+        "--left:12.50%;--top:80.00%",
+        "--left:60.00%;--top:33.33%",
     ]
     for link in links:
         place = tree.find(f".//figure[@id='{link.get('href')[1:]}']")

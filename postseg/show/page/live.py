@@ -24,11 +24,13 @@ from postseg.filtering.metrics import METRIC
 from postseg.filtering.report import FilterReport
 from postseg.filtering.run import TRANSCRIPTS
 from postseg.show.charts import bins_of
-from postseg.show.overview import views_of
+from postseg.show.overview import count_all, views_of
+from postseg.show.page.counted import arrays_of_page, bins_of_page
 from postseg.show.page.data import rule_text
 from postseg.show.page.measures import bounds_of, facts_of, field_of, measures_in
-from postseg.show.page.pictures import encoded
-from postseg.show.page.render import data_uri
+from postseg.show.page.pictures import encoded, where
+from postseg.show.page.render import MOST_MOVED, data_uri
+from postseg.show.paint import Pixels
 from postseg.show.palette import KEPT, OTHER, Style, styles_of
 from postseg.show.pictures import Layers, Scene, layers_of
 from postseg.show.view import Axis, View
@@ -83,13 +85,15 @@ def pack_live(
     Returns
     -------
     str
-        For the page; nothing where there are no regions, or so many that they are counted in the
-        picture instead of shown, or over 150 reasons: then a page tells of the run only.
+        For the page; nothing where there are no regions, more than `MOST_MOVED`, or over 150
+        reasons: then a page tells of the run only.
     """
-    scene = scene._replace(seams=None)
-    views = views_of(scene, regions) if report.total else []
-    if not views or failed.shape[1] > _MOST_REASONS:
+    if not 0 < report.total <= MOST_MOVED or failed.shape[1] > _MOST_REASONS:
         return ""
+    scene = scene._replace(seams=None)
+    bins, views = None, views_of(scene, regions)
+    if not views:
+        bins, views = count_all(scene, regions)
     stated = report.stated
     if pixel_area is None or stated.in_pixels(pixel_area) != report.config:
         stated, pixel_area = report.config, None  # the size is not the one that it was run with
@@ -106,6 +110,15 @@ def pack_live(
         # a pixel is mostly of the region of the one above it
         blocks += [Block(f"map_{k}", layer.shown.ravel(), layer.shown.shape[1])]
         blocks += [Block(f"tones_{k}", layer.tones.astype(np.uint8))]
+    swatches = layers[0].swatches if layers else {}
+    maps = [_map(layer, view, scene) for layer, view in zip(layers, views, strict=True)]
+    counted = None
+    if bins is not None:
+        counted, plain = bins_of_page(scene, bins, styles)
+        swatches = swatches or plain
+        arrays = arrays_of_page(regions, bins, views)
+        blocks += [Block(name, values, int(name != "strength")) for name, values in arrays.items()]
+        maps = [{**shown, "where": where(view)} for shown, view in zip(maps, views, strict=True)]
     reasons = [
         _reason(name, human(name), human(name).lower(), rule_text(name, report))
         for name in map(str, failed.columns)
@@ -115,9 +128,9 @@ def pack_live(
         "total": report.total,
         "transcripts": None if report.transcripts is None else report.transcripts.total,
         "tests": [test._asdict() for test in criteria.TESTS if test.reason in failed] + tests,
-        "reasons": [one | _look(one["name"], styles, layers[0]) for one in reasons],
+        "reasons": [one | _look(one["name"], styles, swatches) for one in reasons],
         "changed": changed,
-        "kept": {"swatch": data_uri(encoded(layers[0].swatches[""])), "colour": KEPT},
+        "kept": {"swatch": data_uri(encoded(swatches[""])), "colour": KEPT},
         "other": OTHER,
         "fields": {field: _field(field, stated) for field in FilterConfig.model_fields}
         | {test["threshold"]: field_of(test) for test in tests},
@@ -132,7 +145,8 @@ def pack_live(
         "pixel_area": None
         if pixel_area is None
         else [str(p) for p in pixel_area.as_integer_ratio()],
-        "maps": [_map(layer, view, scene) for layer, view in zip(layers, views, strict=True)],
+        "maps": maps,
+        "bins": counted,
         "formulas": formulas,
         "arrays": [[name, _kind(v), v.size, stride] for name, v, stride in blocks],
     }
@@ -210,9 +224,9 @@ def _reason(name: str, title: str, text: str, rule: str) -> dict[str, Any]:
     return {"name": name, "title": title, "text": text, "rule": rule}
 
 
-def _look(reason: str, styles: dict[str, Style], layer: Layers) -> dict[str, Any]:
+def _look(reason: str, styles: dict[str, Style], swatches: dict[str, Pixels]) -> dict[str, Any]:
     colour, pattern = styles[reason]
-    swatch = data_uri(encoded(layer.swatches[reason]))
+    swatch = data_uri(encoded(swatches[reason]))
     return {"colour": colour, "pattern": pattern, "swatch": swatch}
 
 

@@ -17,7 +17,7 @@ from postseg.show.bins import Bins
 from postseg.show.charts import draw_histogram, draw_survivors, metrics_in_use, to_svg, value_of
 from postseg.show.galleries import rule_of
 from postseg.show.maps import add_key, describe, heading_of
-from postseg.show.overview import Overview, Place, see_all
+from postseg.show.overview import Overview, see_all
 from postseg.show.page.render import (
     Crop,
     GalleryPictures,
@@ -38,6 +38,7 @@ from postseg.show.selection import (
     crop_side,
 )
 from postseg.show.sheet import GAP, TICKS, Sheet
+from postseg.show.view import View
 
 _CELLS = 18  # of a gallery
 _STRIP = 10  # of a sweep
@@ -109,7 +110,7 @@ def _overview(scene: Scene, seen: Overview, alt: str) -> tuple[Picture, Picture 
     detail = None
     if len(seen.places) == 1:
         place = seen.places[0]
-        alt_of_detail = f"A closer look at the frame: {_where(place)}"
+        alt_of_detail = f"A closer look at the frame: {where(place.view)}"
         detail = _picture(scene, place.picture.pixels, alt_of_detail)
     return _picture(scene, pixels, alt), detail
 
@@ -117,7 +118,7 @@ def _overview(scene: Scene, seen: Overview, alt: str) -> tuple[Picture, Picture 
 def _places(scene: Scene, seen: Overview) -> Iterator[PlacePicture]:
     """The closer looks of what was counted."""
     for number, place in enumerate(seen.places, start=1):
-        alt = f"{heading_of(place, number)}: {_where(place)}"
+        alt = f"{heading_of(place, number)}: {where(place.view)}"
         top, left = (
             100 * (part.first + part.length / 2 - whole.first) / whole.length
             for part, whole in zip(place.view, seen.view, strict=True)
@@ -125,8 +126,9 @@ def _places(scene: Scene, seen: Overview) -> Iterator[PlacePicture]:
         yield PlacePicture(_picture(scene, place.picture.pixels, alt), left, top)
 
 
-def _where(place: Place) -> str:
-    ends = (f"{axis.first:,} to {axis.first + axis.length:,}" for axis in place.view)
+def where(view: View) -> str:
+    """The part that a view shows: ``rows 0 to 480, columns 960 to 1,440``."""
+    ends = (f"{axis.first:,} to {axis.first + axis.length:,}" for axis in view)
     return "rows {}, columns {}".format(*ends)
 
 

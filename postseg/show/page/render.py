@@ -32,9 +32,11 @@ except ImportError as error:
 _TEMPLATES = files("postseg.show.page") / "templates"
 # in the order in which they use each other
 _LIVE_SCRIPTS = (
-    *("words.js", "decide.js", "unpack.js", "choice.js", "picture.js", "chart.js", "control.js"),
-    *("thresholds.js", "outcomes.js", "cells.js", "rejected.js", "live.js"),
+    *("words.js", "decide.js", "unpack.js", "choice.js", "stage.js", "picture.js", "bins.js"),
+    *("places.js", "chart.js", "sight.js", "control.js", "thresholds.js", "outcomes.js"),
+    *("cells.js", "rejected.js", "live.js"),
 )
+MOST_MOVED = 1_000_000  # regions: of more the page would be too large, and moves too slow
 _KINDS = {b"\x89PNG": "png", b"\xff\xd8": "jpeg"}
 _STATISTICS = ("min", "median", "mean", "max", "std")
 
@@ -248,6 +250,7 @@ def render(
         counts=rejected["reason"].astype(str).value_counts(),
         data="" if live else pack(audit_columns(rejected, reasons, columns)),
         live=live,
+        most_moved=MOST_MOVED,
     )
     return page.encode(errors="replace").decode()  # a file's name need not be text
 

@@ -8,6 +8,7 @@ function makeCells(state, pictures, controls, choose) {
   const cell = el("div", { id: "cell", hidden: true });
 
   const sharp = (() => {
+    if (facts.bins) return false; // it shows no cells
     const { rows } = facts.maps[0];
     if (rows.take === 1) return true; // as sharp as the mask is
     const median = facts.sortedAreas[facts.n >> 1];
@@ -76,8 +77,8 @@ function makeCells(state, pictures, controls, choose) {
       return el("li", {}, button);
     };
     const part = (heading, cells) =>
-      cells.length ? [el("h4", { textContent: heading }), el("ul", { className: sharp ? "cut-outs" : "places" }, ...cells.map(show))] : [];
-    const { take } = facts.maps[0].rows;
+      cells.length ? [el("h4", { textContent: heading }), el("ul", { className: sharp ? "cut-outs" : "listed" }, ...cells.map(show))] : [];
+    const take = sharp ? facts.maps[0].rows.take : 1;
     const note = sharp
       ? take > 1 && `Drawn from one pixel in ${take} along each side, as the picture is.`
       : "Cells are too small in the picture to be cut out of it: their values, and rows and columns. A click shows where they lie.";

@@ -7,21 +7,12 @@
 
   function build(facts) {
     const state = { facts, settings: { ...facts.run }, moved: null, region: 0, problems: [] };
-    const pictures = facts.maps.map((map, k) => makePicture(map, facts, $(k ? "detail" : "overview")));
-    const [overview] = pictures;
-    overview.frame.closest(".overview").classList.add("live");
-    if (facts.maps[1]) {
-      const { rows, cols } = facts.maps[1]; // the frame of the closer look
-      const part = (at, size) => `${(100 * at) / size}%`;
-      const closer = el("i", { className: "closer" });
-      Object.assign(closer.style, {
-        left: part(overview.toX(cols.first - 0.5), overview.width),
-        top: part(overview.toY(rows.first - 0.5), overview.height),
-        width: part(overview.toX(cols.first + cols.length) - overview.toX(cols.first), overview.width),
-        height: part(overview.toY(rows.first + rows.length) - overview.toY(rows.first), overview.height),
-      });
-      overview.stage.append(closer);
-    }
+    const overview = facts.bins
+      ? makeBins(facts.bins, facts, $("overview"))
+      : makePicture(facts.maps[0], facts, $("overview"));
+    const places = makePlaces(facts, overview);
+    const pictures = [overview, ...places.pictures];
+    overview.frame.closest(".overview").classList.add("live", ...(facts.bins ? ["binned"] : []));
 
     const outcomes = makeOutcomes(state);
     const thresholds = makeThresholds(state, move);
@@ -34,11 +25,13 @@
     const share = el("button", { type: "button", id: "share", textContent: "Copy link" });
     const number = el("input", { type: "number", min: 1, max: facts.n, id: "region", inputMode: "numeric" });
     const warning = el("p", { className: "warning", role: "alert", id: "refused", hidden: true });
+    const inPicture = !facts.bins ? "or click on a cell" : facts.maps.length ? "or click on one in a closer look" : "";
     const find = el("div", { className: "buttons find" },
-      el("label", {}, "Region ", number), el("span", { className: "small soft", textContent: "or click on a cell" }), $("zoom"));
+      el("label", {}, "Region ", number), el("span", { className: "small soft", textContent: inPicture }), facts.bins ? "" : $("zoom"));
     overview.frame.after(
       el("div", { className: "choice" }, count, el("div", { className: "buttons" }, back, share), spoken, warning),
       find, cells.cell);
+    if (facts.bins) overview.frame.after(overview.key);
 
     $("live").append(thresholds.box);
     $("live").hidden = false;
@@ -63,7 +56,6 @@
         $("in-cells-count").textContent = `${whole(sums[kept])} of ${whole(facts.nTranscripts)}`;
       }
       overview.canvas.ariaLabel = `The label image: ${whole(passed)} of ${whole(facts.n)} regions kept`;
-      if (pictures[1]) pictures[1].canvas.ariaLabel = "A part of the label image, closer";
       return text;
     }
 
@@ -107,6 +99,7 @@
       const result = decide.regions(facts, state.settings);
       live = Object.assign(live ?? { before: result.counts[result.kept] }, { result });
       for (const picture of pictures) picture.paint(result.first, result.kept);
+      places.show(result, !changed(state).length);
       const text = showCounts(result);
       outcomes.show(result);
       thresholds.show(result);
@@ -163,7 +156,7 @@
       const region = Number(number.value);
       choose(Number.isInteger(region) && region >= 1 && region <= facts.n ? region : 0);
     };
-    for (const picture of pictures) picture.canvas.onclick = (event) => choose(picture.pick(event));
+    for (const { canvas, pick } of pictures) if (pick) canvas.onclick = (event) => choose(pick(event));
     addEventListener("hashchange", takeLink);
     addEventListener("resize", () => thresholds.measure(live.result));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => thresholds.show(live.result));

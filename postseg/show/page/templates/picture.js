@@ -73,22 +73,19 @@ const makePicture = (() => {
     return table;
   }
 
-  return (map, facts, frame) => {
-    const { numbers, width, height, rows, cols, tones } = map;
-    const still = frame.querySelector("img"); // the same without JavaScript
-    const stage = document.createElement("div");
-    stage.className = "stage";
-    const canvas = document.createElement("canvas");
-    Object.assign(canvas, { width, height });
-    canvas.setAttribute("role", "img");
-    const mark = Object.assign(document.createElement("i"), { className: "mark", hidden: true });
-    const tissue = map.tissue && Object.assign(new Image(), { src: map.tissue, alt: "", className: "tissue" });
-    stage.style.aspectRatio = `${width} / ${height}`;
-    stage.style.setProperty("--width", `${width}px`);
-    stage.style.setProperty("--ratio", width / height);
-    stage.append(...(tissue ? [tissue] : []), canvas, mark);
-    still.replaceWith(stage);
+  // the regions that there are in it
+  function distinct(numbers, n) {
+    const found = new Uint8Array(n + 1);
+    for (let i = 0; i < numbers.length; i++) found[numbers[i]] = 1;
+    const shown = [];
+    for (let number = 1; number <= n; number++) if (found[number]) shown.push(number);
+    return Int32Array.from(shown);
+  }
 
+  return (map, facts, frame) => {
+    const { numbers, width, height, rows, tones } = map;
+    const stage = makeStage(map, frame);
+    const { canvas, tissue, toX, toY } = stage;
     const context = canvas.getContext("2d");
     const image = context.createImageData(width, height);
     const pixels = new Uint32Array(image.data.buffer);
@@ -97,12 +94,14 @@ const makePicture = (() => {
     const table = colours(map, tissue);
     const white = 0xffffffff;
     const look = new Uint8Array(facts.n + 1);
+    const shown = distinct(numbers, facts.n);
     // reasons are numbered in the order of the tests, inks in that of the legend
     const inkOf = facts.reasons.map(({ name }) => 1 + PALE + map.reasons.indexOf(name));
 
     function paint(first, kept) {
-      for (let i = 0; i < first.length; i++) {
-        look[i + 1] = first[i] === kept ? 1 + tones[i + 1] : inkOf[first[i]];
+      for (const number of shown) {
+        const code = first[number - 1];
+        look[number] = code === kept ? 1 + tones[number] : inkOf[code];
       }
       for (let i = 0; i < pixels.length; i++) {
         pixels[i] = table[(look[numbers[i]] << 4) | parts[i]];
@@ -114,25 +113,11 @@ const makePicture = (() => {
       context.putImageData(image, 0, 0);
     }
 
-    // from mask pixels to those of the picture
-    const toY = (row) => ((row + 0.5 - rows.first) / rows.take) * rows.repeat;
-    const toX = (col) => ((col + 0.5 - cols.first) / cols.take) * cols.repeat;
-
     function pick(event) {
       const box = canvas.getBoundingClientRect();
       const x = Math.floor(((event.clientX - box.left) / box.width) * width);
       const y = Math.floor(((event.clientY - box.top) / box.height) * height);
       return x < 0 || y < 0 || x >= width || y >= height ? 0 : numbers[y * width + x];
-    }
-
-    function point(row, col) {
-      const x = toX(col), y = toY(row);
-      mark.hidden = !(x >= 0 && y >= 0 && x <= width && y <= height);
-      if (mark.hidden) return;
-      mark.style.left = `${(100 * x) / width}%`;
-      mark.style.top = `${(100 * y) / height}%`;
-      const scale = canvas.clientWidth / width; // to its middle, where the frame scrolls
-      frame.scrollTo(x * scale - frame.clientWidth / 2, y * scale - frame.clientHeight / 2);
     }
 
     // a region in the middle of a square of so many mask pixels
@@ -167,6 +152,6 @@ const makePicture = (() => {
       return small;
     }
 
-    return { canvas, frame, stage, paint, pick, point, crop, toX, toY, width, height };
+    return { ...stage, paint, pick, crop };
   };
 })();

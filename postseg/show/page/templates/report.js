@@ -190,14 +190,16 @@
   if (!map) return;
   const links = [...map.querySelectorAll("a")];
   const off = ({ clientX, clientY }, link) => {
-    const { left, width, bottom } = link.getBoundingClientRect();
-    return Math.hypot(clientX - left - width / 2, clientY - bottom);
+    const { left, top, width, height } = map.getBoundingClientRect();
+    const [x, y] = ["--left", "--top"].map((at) => parseFloat(link.style.getPropertyValue(at)) / 100);
+    return Math.hypot(clientX - left - x * width, clientY - top - y * height);
   };
   map.addEventListener("click", (event) => {
     const near = links.reduce((one, other) => (off(event, other) < off(event, one) ? other : one));
     const link = event.target.closest("a") ?? near;
     const place = document.querySelector(link.getAttribute("href"));
     event.preventDefault(); // the address keeps what it tells
+    for (const other of place.parentElement.children) other.classList.toggle("open", other === place);
     place.scrollIntoView({ block: "center" });
     place.focus({ preventScroll: true });
   });

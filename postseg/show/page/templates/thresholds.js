@@ -32,11 +32,13 @@ const makeThresholds = (() => {
   return (state, move) => {
     const { facts } = state;
     const charts = new Map(), controls = new Map(), folded = new Map();
+    const sight = makeSight();
     const testsOf = (metric) => facts.tests.filter((test) => test.metric === metric);
 
     function makeCard([metric, { title, definition, measured }]) {
       const chart = makeChart(metric, facts);
       charts.set(metric, chart);
+      sight.watch(chart.canvas);
       const heading = el("h3", {}, title, el("small", { textContent: definition }));
       const open = folded.size < OPEN;
       const card = measured
@@ -87,8 +89,10 @@ const makeThresholds = (() => {
         const bounds = [...fields].flatMap((field) => boundsOf(field, result));
         if (card && bounds.length && state.moved === "") card.open = true; // a link has set it
         if (card && !card.open) continue;
-        chart.count(result.first);
-        chart.draw(bounds);
+        sight.show(chart.canvas, () => {
+          chart.count(result.first);
+          chart.draw(bounds);
+        });
         chart.canvas.ariaLabel = `Histogram of the ${facts.metrics[metric].name}, kept and rejected regions stacked; thresholds: ${bounds.map(brief).join(", ") || "none"}`;
       }
     }

@@ -53,8 +53,10 @@ const unpackRun = (() => {
         spared: columns[`spared_${k}`],
       })),
       run: Object.fromEntries(Object.entries(head.fields).map(([name, { setting }]) => [name, setting])),
+      bins: head.bins && { ...head.bins, numbers: columns.bin, strength: columns.strength },
       maps: head.maps.map((map, k) => ({
         ...map,
+        inside: columns[`inside_${k}`],
         numbers: columns[`map_${k}`],
         tones: columns[`tones_${k}`],
       })),
