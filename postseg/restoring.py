@@ -166,7 +166,8 @@ class Restored(PostSegmentation):
             if self.intensity_image is None:  # else they are measured in it
                 kinds = _TOLD | dict.fromkeys(intensities_in(stored), float)
             told = [key for key in stored if key in kinds]
-            table[told] = stored[told].astype({key: kinds[key] for key in told})
+            # copied, so that pandas puts columns of a type together
+            table = table.join(stored[told].astype({key: kinds[key] for key in told})).copy()
             n_transcripts = None
             if ledger is not None and TRANSCRIPTS in told:
                 _check_counts(table[TRANSCRIPTS], stored["label"], ledger)

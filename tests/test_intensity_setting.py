@@ -1,6 +1,7 @@
 """The setting `intensity_image`: a filter by signal, where it is told, and what it drops."""
 
 import pickle
+import warnings
 
 import dask.array as da
 import numpy as np
@@ -17,8 +18,9 @@ from tampering import tissue
 
 from postseg import PostSegmentation, measure_regions
 from postseg.cli.main import main
+from postseg.elements.audit import unpack
 from postseg.filtering.intensities import STATISTICS, intensities_in
-from postseg.restoring import restore
+from postseg.restoring import Restored, _all_regions, restore
 
 MASKS = tissue()
 LABELS = np.unique(MASKS)[1:]
@@ -315,6 +317,19 @@ def test_a_restored_object_may_have_another_image(store):
     restored.intensity_image = None
     restored.refilter()
     assert intensities_in(restored.regions) == []
+
+
+def test_many_channels_are_restored_without_a_warning():
+    post = made(np.stack([SIGNAL] * 30))
+    post.process_masks_to_shapes()
+    table = post.process_table()
+    audit = unpack(table.uns["postseg"])
+    columns = table.obs.drop(columns="region").to_dict(orient="list")
+    restored = Restored(verbose=False, filter_config=audit.config)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.PerformanceWarning)
+        restored.fill(post.masks, audit, _all_regions(columns, audit))
+    pd.testing.assert_frame_equal(restored.regions, post.regions)
 
 
 # ---- the command line

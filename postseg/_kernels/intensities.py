@@ -34,6 +34,60 @@ def _typed(value, base):
     return lambda value, base: _apart(value, base)
 
 
+def _add_up(part, base, least, largest):
+    """Sums of pixels above the base and of their squares, least and largest with those before."""
+
+
+@overload(_add_up, inline="always")
+def _added_up(part, base, least, largest):
+    return _add_up_floats if isinstance(base, types.Float) else _add_up_whole
+
+
+def _add_up_whole(part, base, least, largest):
+    total = squares = _above(base, base)  # 0 of the type of sums
+    for x in range(part.size):
+        value = part[x]
+        above = _above(value, base)
+        total += above
+        squares += above * above
+        least = min(least, value)
+        largest = max(largest, value)
+    return total, squares, least, largest
+
+
+def _add_up_floats(part, base, least, largest):
+    """By twos, in sums of their own: each addition waits for the one before in its sum."""
+    total = others = squares = of_others = 0.0
+    origin = np.float64(base)
+    x, step, end = np.uint64(0), np.uint64(1), np.uint64(part.size)
+    if end & step:
+        one = part[x]
+        above = one - origin
+        total += above
+        squares += above * above
+        least = one if one < least else least
+        largest = one if one > largest else largest
+        x = step
+    while x < end:
+        one, other = part[x], part[x + step]
+        above, beside = one - origin, other - origin
+        total += above
+        others += beside
+        squares += above * above
+        of_others += beside * beside
+        low = one if one < other else other
+        high = one if one > other else other
+        least = low if low < least else least
+        largest = high if high > largest else largest
+        x += np.uint64(2)
+    total += others
+    if total != total:  # of infinite pixels, or NaN, which is never less
+        for i in range(part.size):
+            if part[i] != part[i]:
+                least = part[i]
+    return total, squares + of_others, least, largest
+
+
 @kernel
 def of_tile(pixels, top, left, tile, factor, first, start, stop, number):
     """Measure the part of each region in a tile of the image: ``[top, left, bottom, right]``.
@@ -53,14 +107,14 @@ def of_tile(pixels, top, left, tile, factor, first, start, stop, number):
         while i < first[r + 1] and start[i] < right_column:
             lowest, highest = min(lowest, number[i]), max(highest, number[i])
             i += 1
-    place = np.full(max(0, highest - lowest + 1), -1, np.int32)  # of a region, among those here
+    place = np.zeros(max(0, highest - lowest + 1), np.uint32)  # of regions here: 1, 2, ...
     m = 0
     for r in range(top_row, end_row):
         i = begin[r - top_row]
         while i < first[r + 1] and start[i] < right_column:
-            if place[number[i] - lowest] < 0:
-                place[number[i] - lowest] = m
+            if place[number[i] - lowest] == 0:
                 m += 1
+                place[number[i] - lowest] = m
             i += 1
 
     name = np.empty(m, np.int32)
@@ -77,21 +131,11 @@ def of_tile(pixels, top, left, tile, factor, first, start, stop, number):
         while i < first[r + 1] and start[i] < right_column:
             a = max(start[i] * factor, tile[1]) - left
             b = min(stop[i] * factor, tile[3]) - left
-            j = place[number[i] - lowest]
+            j = place[number[i] - lowest] - np.uint32(1)
             if count[j] == 0:
                 name[j] = number[i]
                 base[j] = low[j] = high[j] = line[a]
-            origin, least, largest = base[j], low[j], high[j]
-            total = squared = _above(origin, origin)  # 0 of the type of sums
-            for x in range(a, b):
-                value = line[x]
-                above = _above(value, origin)
-                total += above
-                squared += above * above
-                if value < least or value != value:  # NaN stays: nothing is less
-                    least = value
-                if value > largest:
-                    largest = value
+            total, squared, least, largest = _add_up(line[a:b], base[j], low[j], high[j])
             count[j] += b - a
             mean[j] += total
             squares[j] += squared

@@ -79,7 +79,11 @@ def read_nuclei(nuclei: Any, shape: tuple[int, int]) -> Runs:
             )
         return encode(image)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"nuclei: {error}") from error
+        kind = TypeError if isinstance(error, TypeError) else ValueError  # not all take a text
+        text = str(error)
+        if text.startswith("masks "):  # as a label image is mostly called
+            text = f"the label image{text.removeprefix('masks')}"
+        raise kind(f"nuclei: {text}") from error
 
 
 def match_nuclei(regions: Runs, n_regions: int, nuclei: Runs) -> Matched:
@@ -147,7 +151,7 @@ def _by_region(nuclei: pd.DataFrame, shared: NDArray[np.int64], n_regions: int) 
 def _steps(nuclei: tuple[int, int], masks: tuple[int, int]) -> tuple[int, int]:
     """How many pixels of the finer image the side of a pixel of nuclei is, and one of masks."""
     for one, other in ((nuclei, masks), (masks, nuclei)):
-        times = max(1, other[0] // max(1, one[0]))
+        times = max(1, *(its // max(1, ours) for its, ours in zip(other, one, strict=True)))
         if other == (times * one[0], times * one[1]):
             return (times, 1) if one is nuclei else (1, times)
     raise ValueError(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _AXES = ("y", "x")
 _CHANNELS = "c"  # the axis of channels of a SpatialData image
+_PASS = "pass the image in it, as an array"
 
 
 class IntensityImage(NamedTuple):
@@ -76,10 +77,11 @@ def as_intensity_image(image: Any) -> IntensityImage:
     Raises
     ------
     TypeError
-        For paths, masked arrays, and dtypes that are no boolean, integer or float of 64 bits.
+        For paths, what holds images among other things, masked arrays, and dtypes that are no
+        boolean, integer or float of 64 bits.
     ValueError
-        For other numbers of axes, dask arrays of unknown shape, and channels whose columns would
-        have one name.
+        For other numbers of axes, no channel, dask arrays of unknown shape, and channels
+        whose columns would have one name.
     """
     if isinstance(image, str | PathLike):
         raise TypeError(
@@ -103,12 +105,20 @@ def as_intensity_image(image: Any) -> IntensityImage:
             f"intensity_image has the shape {shape}; give (rows, columns), or (channels, rows, "
             "columns)."
         )
+    if pixels.ndim == 3 and not shape[0]:
+        raise ValueError(f"intensity_image has the shape {shape}: there is no channel in it.")
     if np.isnan(shape).any():
         raise ValueError(
             f"intensity_image is a dask array of unknown shape {shape}; call its "
             "compute_chunk_sizes() first."
         )
-    if pixels.ndim == 2:
+    if pixels.ndim == 2 and is_lazy(pixels):
+        import dask.array as da
+
+        # not by an index, of which dask would make two tasks more for every chunk
+        meta = np.empty((0, 0, 0), pixels.dtype)
+        pixels = da.map_blocks(np.expand_dims, pixels, 0, new_axis=0, meta=meta)
+    elif pixels.ndim == 2:
         pixels = pixels[None]
     return IntensityImage(pixels, _column_names(names, pixels.shape[0]))
 
@@ -142,8 +152,13 @@ def _array(image: Any) -> LabelImage:
         )
     try:
         pixels = image if is_lazy(image) else np.asarray(image)
+    except TypeError as error:  # of xarray datasets
+        raise TypeError(f"intensity_image is {type(image).__name__}: {_PASS}.") from error
     except ValueError as error:  # nested lists of unequal lengths
         raise ValueError(f"intensity_image cannot be made into an array: {error}.") from error
+    if isinstance(pixels, np.ndarray) and pixels.dtype == object and not pixels.ndim:
+        # NumPy's way to hold what is no array
+        raise TypeError(f"intensity_image is {type(pixels.item()).__name__}: {_PASS}.")
     if pixels.dtype.kind not in "biuf" or pixels.dtype.itemsize > 8:
         hint = "take its np.abs() or .real" if pixels.dtype.kind == "c" else "convert it"
         raise TypeError(

@@ -531,6 +531,7 @@ def test_version():
 
 def test_a_real_process_prints_no_noise(folder):
     args = [sys.executable, "-m", "postseg", "run", "m.npy", "-o", "out.zarr"]
+    args += ["-o", "out.geojson", "--intensity", "m.npy", "--nuclei", "m.npy"]
     result = subprocess.run(args, env=environment(), capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (0, "")
     assert "5 of 7 regions passed" in result.stdout

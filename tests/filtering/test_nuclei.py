@@ -260,6 +260,23 @@ def test_lazy_ones_are_read_once(masks, nuclei):
 
 
 @pytest.mark.parametrize(
+    ("masks", "nuclei"), [((0, 4), (0, 2)), ((3, 0), (6, 0)), ((0, 0), (0, 0))]
+)
+def test_where_there_is_no_pixel_nothing_is_found(masks, nuclei):
+    post = PostSegmentation(np.zeros(masks, int), **QUIET)
+    assert post.match(np.zeros(nuclei, int)).empty
+
+
+def test_whatever_error_lazy_nuclei_raise_is_told():
+    def fail(block):
+        raise UnicodeDecodeError("ascii", b"n", 0, 1, "no nuclei")
+
+    lazy = da.zeros((4, 4), dtype=int).map_blocks(fail, meta=np.empty((0, 0), int))
+    with pytest.raises(ValueError, match=r"nuclei: .*no nuclei"):
+        PostSegmentation(np.ones((4, 4), int), **QUIET).match(lazy)
+
+
+@pytest.mark.parametrize(
     ("shape", "error"),
     [
         ((12, 30), "they have 12 x 30 pixels, and the masks 12 x 31"),
@@ -290,7 +307,7 @@ def test_other_sizes_are_refused(masks, shape, error):
     ],
 )
 def test_what_is_no_label_image_is_refused(masks, nuclei, kind, error, text):
-    with pytest.raises(error, match=rf"^nuclei: .*{text}"):
+    with pytest.raises(error, match=rf"^nuclei: (?!masks).*{text}"):
         PostSegmentation(masks, **QUIET).match(kind(nuclei))
 
 
