@@ -312,7 +312,7 @@ def test_names_of_columns_are_kept_from_spreadsheets_too(small, tmp_path):
 def test_the_page_writes_csv_by_the_same_rule():
     script = (files("postseg.show.page") / "templates/report.js").read_text(encoding="utf-8")
     assert f"/{FORMULA.pattern}/.test" in script
-    assert "quote(plain(reasons[value]))" in script
+    assert "quote(plain(told.reasons[value]))" in script
 
 
 def test_regions_are_those_of_the_masks_as_they_stand(small, tmp_path):
