@@ -29,6 +29,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:min_.*above the median"),
 ]
 
+MINUS = "\N{MINUS SIGN}"
+
 
 class Unlucky(PostSegmentation):
     """With a reason before all of ours."""
@@ -333,16 +335,67 @@ def test_a_link_brings_the_choice_back(browser, live, again):
 
 def test_what_a_link_must_not_say_is_told_and_not_taken(browser, live):
     post, path = live["transcripts"]
-    open_live(browser, path, "#choice&max_area=<b>&nonsense=1&min_extent=7&border=none")
+    link = "#choice&max_area=<b>&nonsense=1&min_extent=7&border=none&constructor=1"
+    open_live(browser, path, link)
     assert config_shown(browser) == post.filter_config
     said = browser.find("#refused").text
     for part in (
         "max_area cannot be",
         "no nonsense",
+        "no constructor",
         "min_extent is at most 1",
         "border is one of",
     ):
         assert part in said
+
+
+def test_the_way_back_from_a_link_leads_to_the_run(page, live):
+    before = page.find("#passed").text
+    for value in (0.6, 0.7):
+        page.find("h1").click()  # or it is no step to come back to
+        page.execute_script("location.hash = `#choice&max_eccentricity=${arguments[0]}`", value)
+        page.wait(f"return live.state.settings.max_eccentricity === {value}")
+    page.back()
+    page.wait("return live.state.settings.max_eccentricity === 0.6")
+    assert page.find("#passed").text != before
+    page.back()
+    page.wait("return live.state.settings.max_eccentricity !== 0.6")
+    assert config_shown(page) == live["transcripts"][0].filter_config
+    assert page.find("#passed").text == before
+
+
+def test_a_link_to_a_section_does_not_lose_the_choice(page):
+    page.execute_script("location.hash = '#choice&max_eccentricity=0.6'")
+    page.wait("return live.state.settings.max_eccentricity === 0.6")
+    page.wait("return document.querySelector('.choice .spoken').textContent")  # all was told
+    page.find("nav a[href='#config']").click()
+    page.wait("return scrollY > 300")
+    page.wait("return location.hash === '#choice&max_eccentricity=0.6'")
+
+
+def test_numbers_are_as_long_as_people_read_them(page):
+    written = page.execute_script("return [1.25e300, -2e-13, -3, 12345.678, 0, 1e6].map(brief)")
+    assert written == ["1.25e+300", f"{MINUS}2e-13", f"{MINUS}3", "12,345.7", "0", "1,000,000"]
+
+
+def test_a_slider_has_steps_and_an_axis_ticks_whatever_the_range(page):
+    made = page.execute_script("""
+        const ends = [[0, 0.3999999999999999], [0, 0.4], [-3e-13, 1e-13], [1e12, 1e12 + 1]];
+        return [...ends, [0, 4e300]].map(([low, high]) => {
+          const chart = { low, high, whole: false };
+          const control = makeControl("max_eccentricity", "value", chart, live.facts, () => {});
+          control.show(high / 2, [high / 2], 0);
+          const metrics = { area: { edges: [low, high] } };
+          const { axis } = makeChart("area", { ...live.facts, metrics });
+          const places = [...axis.children].map((tick) => parseFloat(tick.style.left));
+          const { step } = control.box.querySelector("[type=range]");
+          return [Number(step), (high - low) / 400, places];
+        });
+    """)
+    for step, rough, places in made:
+        assert rough / 10 < step <= 1.001 * rough
+        assert len(places) >= 3
+        assert all(-1 <= place <= 101 for place in places)
 
 
 def test_the_table_of_rejected_regions_follows(page, again):
@@ -376,7 +429,7 @@ def test_the_table_of_rejected_regions_follows(page, again):
 
 
 def plain(text):
-    return float(text.replace(",", "").replace("\N{MINUS SIGN}", "-"))
+    return float(text.replace(",", "").replace(MINUS, "-"))
 
 
 # ---- cells
@@ -406,7 +459,7 @@ def test_a_click_on_a_cell_tells_its_values_margins_and_reason(page, live):
     assert f"Input label {row['source_label']} " in said
     assert f"{row['transcript_counts']} transcripts" in said
     deficit = next(line for line in said.splitlines() if line.startswith("Convexity deficit"))
-    margin = f"{row['margin_high_convexity_deficit']:.4g}".replace("-", "\N{MINUS SIGN}")
+    margin = f"{row['margin_high_convexity_deficit']:.4g}".replace("-", MINUS)
     assert deficit == f"Convexity deficit {row['convexity_deficit']:.6g} ≤ 0.2 {margin}"
     assert page.find(".mark").is_displayed()
 

@@ -142,6 +142,22 @@ def test_a_link_opens_the_cards_that_it_sets(browser, path):
     assert class_shown(browser) is not Dim
 
 
+def test_a_card_that_was_closed_stays_closed(browser, path):
+    columns = [f"intensity_{name}_{CHANNELS[1]}" for name in ("min", "max")]
+    open_live(browser, path, "#choice&" + "&".join(f"min_{column}=1" for column in columns))
+    cards = browser.find_elements("css selector", "#thresholds details")
+    assert [card.get_property("open") for card in cards[-2:]] == [False, True]
+    closed = [card for card in cards if not card.get_property("open")]
+    card = cards[-1]
+    browser.execute_script("arguments[0].open = false", card)
+    browser.execute_async_script(
+        "const [card, done] = arguments;"
+        "card.addEventListener('toggle', () => setTimeout(done)); card.open = true",
+        closed[0],
+    )
+    assert not card.get_property("open")
+
+
 def test_bounds_that_cannot_be_are_not_taken_and_those_that_cross_are_told(page):
     page.execute_script(
         "live.take({...live.facts.run, min_nucleus_share: 0.9, max_nucleus_share: 0.2})"

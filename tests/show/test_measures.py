@@ -85,8 +85,17 @@ def test_bins_hold_values_of_any_kind(values):
     assert not finite or (edges[0] <= min(finite) and max(finite) <= edges[-1])
 
 
-def test_values_that_are_too_far_apart_are_left_out():
-    regions = table(4, (), intensity_mean=[-1.7e308, 1.7e308, 0, 1])
+@pytest.mark.parametrize(
+    "values",
+    [
+        [-1.7e308, 1.7e308, 0, 1],
+        [1.79e308] * 4,
+        [1e17, 1e17 + 16, 1e17 + 32, 1e17],
+        [k * 5e-324 for k in range(1, 400)],
+    ],
+)
+def test_values_that_no_axis_tells_apart_are_left_out(values):
+    regions = table(len(values), (), intensity_mean=values)
     assert measures_in(regions) == ([], ["intensity_mean"])
 
 

@@ -29,6 +29,7 @@ _STATISTICS = {
 # of the first columns at least, and a reader looks at so many columns.
 _VALUES, _LEAST, _MOST = 1_000_000, 3, 40
 _EXACT = 2.0**53  # below, every whole number is a float
+_APART = 1e-15  # of a number, to the next one that a page writes differently
 
 
 class Measure(NamedTuple):
@@ -125,12 +126,12 @@ def _order(statistic: str) -> int:
 
 def _measure(column: str, regions: pd.DataFrame) -> Measure | None:
     values = regions[column].to_numpy(dtype=float)
-    finite = values[np.isfinite(values)]
-    with np.errstate(over="ignore"):
-        if finite.size and not np.isfinite(2 * np.ptp(finite)):
-            return None  # as far apart as numbers can be: no axis holds them
     whole = bool((values == np.rint(values)).all() and (np.abs(values) < _EXACT).all())
-    edges = edges_of(values, [], whole)
+    with np.errstate(over="ignore", invalid="ignore"):
+        edges = edges_of(values, [], whole)
+        width = np.diff(edges).min()
+    if not width > max(_APART * np.abs(edges).max(), np.finfo(float).tiny):
+        return None  # as far apart, or as near, as numbers can be: no axis tells them apart
     if column in _NUCLEI:
         return Measure(column, *_NUCLEI[column], whole and column == N_NUCLEI, edges)
     title, definition = _STATISTICS[_statistic_of(column)]

@@ -100,7 +100,7 @@ function makeCells(state, pictures, controls, choose) {
     const spared = state.settings.border === "keep" && facts.cut[i];
     for (const [metric, { title: name, whole: isWhole }] of Object.entries(facts.metrics)) {
       const value = columns[metric][i];
-      const shown = value !== value ? "–" : isWhole ? whole(value) : value.toPrecision(6);
+      const shown = value !== value ? "–" : isWhole ? whole(value) : signed(value.toPrecision(6));
       const tests = facts.tests.filter((test) => test.metric === metric && result.bounds.get(test) !== null);
       const line = (heading, bound, margin) =>
         rows.push(el("tr", { className: margin < 0 ? "failed" : "" },
@@ -128,7 +128,7 @@ function makeCells(state, pictures, controls, choose) {
           el("caption", { className: "spoken", textContent: "Values, thresholds and margins" }),
           el("thead", {}, el("tr", {}, ...["Metric", "Value", "Threshold", "Margin"].map((text, k) => el("th", { scope: "col", textContent: text, className: k ? "number" : "" })))),
           el("tbody", {}, ...rows))));
-        }
+  }
 
   return { cell, showFlip, showCell };
 }

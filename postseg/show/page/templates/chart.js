@@ -22,9 +22,9 @@ const makeChart = (() => {
   function ticks(low, high) {
     const rough = (high - low) / 5;
     const power = 10 ** Math.floor(Math.log10(rough));
-    const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
+    const step = power * ([1, 2, 5].find((factor) => factor * power >= rough) ?? 10);
     const found = [];
-    for (let k = Math.ceil(low / step); k * step <= high; k++) found.push(Number((k * step).toPrecision(12)));
+    for (let k = Math.ceil(low / step); k * step <= high; k++) found.push(tidy(k * step));
     return found;
   }
 
@@ -39,7 +39,7 @@ const makeChart = (() => {
     axis.ariaHidden = "true";
     for (const value of ticks(low, high)) {
       const tick = document.createElement("span");
-      tick.textContent = value.toLocaleString("en-US", { maximumSignificantDigits: 6 });
+      tick.textContent = brief(value);
       tick.style.left = `${(100 * (value - low)) / (high - low)}%`;
       axis.append(tick);
     }

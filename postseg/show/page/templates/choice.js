@@ -37,7 +37,7 @@ const choice = (() => {
     const problems = [];
     for (const [field, text] of new URLSearchParams(hash.slice(LINK.length))) {
       const setting = text === "none" ? null : text !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
-      const problem = field in facts.fields ? decide.problem(field, setting, facts) : `there is no ${field}`;
+      const problem = Object.hasOwn(facts.fields, field) ? decide.problem(field, setting, facts) : `there is no ${field}`;
       if (problem) problems.push(problem);
       else settings[field] = setting;
     }

@@ -4,12 +4,12 @@ const makeControl = (() => {
   const UNITS = { px: "px", "%": "%", um2: "µm²" };
   const WORDS = { median: "median", median_div2: "half the median", deviations: "standard deviations", bounds: "two bounds" };
 
-  const rounded = (value, step) => Number((Math.round(value / step) * step).toPrecision(12));
+  const rounded = (value, step) => tidy(Math.round(value / step) * step);
 
   function niceStep(low, high, isWhole) {
     const rough = (high - low) / 400;
     const power = 10 ** Math.floor(Math.log10(rough));
-    const step = power * [5, 2, 1].find((factor) => factor * power <= rough);
+    const step = power * ([5, 2].find((factor) => factor * power <= rough) ?? 1);
     return isWhole ? Math.max(1, step) : step;
   }
 
@@ -145,7 +145,7 @@ const makeControl = (() => {
         Object.assign(slider, { min: low, max: high, step });
         slider.value = values[k];
         slider.ariaValueText = `${to === null ? "off, " : ""}${brief(values[k])} ${UNITS[mode] ?? ""}`.trim();
-        if (document.activeElement !== boxes[k]) boxes[k].value = Number(values[k].toPrecision(12));
+        if (document.activeElement !== boxes[k]) boxes[k].value = tidy(values[k]);
       });
       const came = mode in MODES && mode !== "px" && mode !== "value" && mode !== "bounds";
       set(effect,

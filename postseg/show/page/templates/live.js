@@ -111,11 +111,7 @@
         if (state.moved === null) return;
         fillTable();
         spoken.textContent = text; // not while it moves
-        try {
-          history.replaceState(null, "", changed(state).length ? link(state) : location.pathname + location.search);
-        } catch {
-          // a browser may forbid it to files; the button gives the link anyway
-        }
+        tell();
       }, 400);
     }
 
@@ -133,17 +129,35 @@
       refresh();
     }
 
+    function takeRun() {
+      state.moved = ""; // none, but some were
+      take(facts.run);
+    }
+
     function takeLink() {
       if (!location.hash.startsWith(LINK)) return;
       const { settings, problems } = read(facts, location.hash);
       state.moved = "";
       take(settings, problems);
+      thresholds.open(live.result);
     }
 
-    back.onclick = () => {
-      state.moved = ""; // none, but some were
-      take(facts.run);
-    };
+    function tell() {
+      try {
+        history.replaceState(null, "", changed(state).length ? link(state) : location.pathname + location.search);
+      } catch {
+        // a browser may forbid it to files; the button gives the link anyway
+      }
+    }
+
+    // a link to a section must not lose the choice, which the address tells
+    function followAddress({ oldURL }) {
+      if (location.hash.startsWith(LINK)) takeLink();
+      else if (!location.hash && oldURL.includes(LINK)) takeRun(); // back to before it
+      else if (changed(state).length) tell();
+    }
+
+    back.onclick = takeRun;
     share.onclick = async () => {
       const url = location.href.split("#")[0] + (changed(state).length ? link(state) : "");
       spoken.textContent = "";
@@ -157,7 +171,7 @@
       choose(Number.isInteger(region) && region >= 1 && region <= facts.n ? region : 0);
     };
     for (const { canvas, pick } of pictures) if (pick) canvas.onclick = (event) => choose(pick(event));
-    addEventListener("hashchange", takeLink);
+    addEventListener("hashchange", followAddress);
     addEventListener("resize", () => thresholds.measure(live.result));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => thresholds.show(live.result));
 

@@ -53,11 +53,12 @@
     if (key === "region" || key === "source_label") return String(value);
     const size = Math.abs(value);
     const short =
-      "whole" in heads.get(key).dataset || size >= 1000 ? whole.format(value)
+      isLong(value) ? value.toExponential(3)
+      : "whole" in heads.get(key).dataset || size >= 1000 ? whole.format(value)
       : key.startsWith("centroid") ? value.toFixed(1)
       : key === "margin" ? String(value)
       : value.toPrecision(4);
-    return short.replace("-", "−");
+    return short.replace(/^-/, "−");
   }
 
   function show(to) {

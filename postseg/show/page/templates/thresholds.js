@@ -25,7 +25,7 @@ const makeThresholds = (() => {
 
   function noteOfMeasures({ left_out: names }) {
     const note = el("p", { className: "lead" }, "Signals and nuclei: they are in no config, but what is set here becomes code to copy, below the config.");
-    if (names.length) note.append(` Left out, to keep the page small: ${names.slice(0, 5).join(", ")}${names.length > 5 ? ` and ${names.length - 5} others` : ""}.`);
+    if (names.length) note.append(` Left out, since a page has room for some only, or no axis could tell their values apart: ${names.slice(0, 5).join(", ")}${names.length > 5 ? ` and ${names.length - 5} others` : ""}.`);
     return note;
   }
 
@@ -82,13 +82,13 @@ const makeThresholds = (() => {
       border.select.value = state.settings.border;
     }
 
+    const boundsOn = (metric, result) =>
+      [...new Set(testsOf(metric).map((test) => test.threshold))].flatMap((field) => boundsOf(field, result));
+
     function showCharts(result) {
       for (const [metric, chart] of charts) {
-        const card = folded.get(metric);
-        const fields = new Set(testsOf(metric).map((test) => test.threshold));
-        const bounds = [...fields].flatMap((field) => boundsOf(field, result));
-        if (card && bounds.length && state.moved === "") card.open = true; // a link has set it
-        if (card && !card.open) continue;
+        if (folded.get(metric)?.open === false) continue;
+        const bounds = boundsOn(metric, result);
         sight.show(chart.canvas, () => {
           chart.count(result.first);
           chart.draw(bounds);
@@ -102,12 +102,17 @@ const makeThresholds = (() => {
       showControls(result);
     }
 
+    // the cards of what is bounded, which a link may have set
+    function open(result) {
+      for (const [metric, card] of folded) card.open ||= boundsOn(metric, result).length > 0;
+    }
+
     // after the page was laid out anew
     function measure(result) {
       for (const chart of charts.values()) chart.measure();
       showCharts(result);
     }
 
-    return { box, controls, show, measure };
+    return { box, controls, show, open, measure };
   };
 })();

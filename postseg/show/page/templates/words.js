@@ -1,8 +1,11 @@
 // Numbers as people read them, and elements made in one line.
 const byId = (id) => document.getElementById(id);
-const whole = (value) => Math.round(value).toLocaleString("en-US");
-const brief = (value) => value.toLocaleString("en-US", { maximumSignificantDigits: 6 }).replace("-", "−");
-const short = (value) => value.toLocaleString("en-US", { maximumSignificantDigits: 4 }).replace("-", "−");
+const signed = (text) => text.replace(/^-/, "−");
+const whole = (value) => signed(Math.round(value).toLocaleString("en-US"));
+const inDigits = (digits) => (value) =>
+  signed(isLong(value) ? Number(value.toPrecision(digits)).toExponential() : value.toLocaleString("en-US", { maximumSignificantDigits: digits }));
+const brief = inDigits(6), short = inDigits(4);
+const tidy = (value) => Number(value.toPrecision(15)); // 0.3, where three tenths were added up
 const percent = (part, of) => `${of ? ((100 * part) / of).toFixed(1) : "0.0"}%`;
 
 // what stays as it is need not be laid out again
