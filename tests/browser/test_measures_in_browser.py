@@ -142,6 +142,21 @@ def test_a_link_opens_the_cards_that_it_sets(browser, path):
     assert class_shown(browser) is not Dim
 
 
+def test_a_bound_of_nuclei_is_switched_on_where_it_rejects_nothing(page):
+    card = page.find("#thresholds details")
+    ticks = [tick.text for tick in card.find_elements("css selector", ".ticks span")]
+    assert ticks == [str(n) for n in range(len(ticks))]
+    before = page.find("#passed").text
+    for name, low in (("min n nuclei", "0"), ("min nucleus share", "0")):
+        box = page.find(f"#thresholds [aria-label='{name}'] input[type=checkbox]")
+        box.click()
+        settle(page)
+        assert control(page, name).get_property("value") == low
+        assert f"{name.replace(' ', '_')} is" not in page.find("#thresholds").text
+        assert page.find("#measured").is_displayed()
+    assert page.find("#passed").text == before
+
+
 def test_a_card_that_was_closed_stays_closed(browser, path):
     columns = [f"intensity_{name}_{CHANNELS[1]}" for name in ("min", "max")]
     open_live(browser, path, "#choice&" + "&".join(f"min_{column}=1" for column in columns))

@@ -19,10 +19,11 @@ const makeChart = (() => {
     return context.createPattern(tile, "repeat");
   }
 
-  function ticks(low, high) {
+  function ticks(low, high, isWhole) {
     const rough = (high - low) / 5;
     const power = 10 ** Math.floor(Math.log10(rough));
-    const step = power * ([1, 2, 5].find((factor) => factor * power >= rough) ?? 10);
+    const nice = power * ([1, 2, 5].find((factor) => factor * power >= rough) ?? 10);
+    const step = isWhole ? Math.max(1, nice) : nice;
     const found = [];
     for (let k = Math.ceil(low / step); k * step <= high; k++) found.push(tidy(k * step));
     return found;
@@ -37,7 +38,7 @@ const makeChart = (() => {
     const axis = document.createElement("div");
     axis.className = "ticks";
     axis.ariaHidden = "true";
-    for (const value of ticks(low, high)) {
+    for (const value of ticks(low, high, whole)) {
       const tick = document.createElement("span");
       tick.textContent = brief(value);
       tick.style.left = `${(100 * (value - low)) / (high - low)}%`;

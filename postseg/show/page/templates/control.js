@@ -15,6 +15,8 @@ const makeControl = (() => {
 
   return (field, kind, chart, facts, move) => {
     const { limits, words, text, measured } = facts.fields[field];
+    const { ge = measured ? -Infinity : 0, le = Infinity } = limits;
+    const allowed = (number) => Math.min(Math.max(number, ge), le);
     const isWhole = chart.whole;
     const micron = facts.pixelArea && Number(facts.pixelArea[0]) / Number(facts.pixelArea[1]);
     const range = (low, high, isWholeUnit) => {
@@ -54,7 +56,7 @@ const makeControl = (() => {
       const { low, high } = MODES[mode].range;
       if (mode === "bounds") return [Math.max(0, low), high];
       const end = isMax || mode === "deviations" ? high : low;
-      return [Math.min(Math.max(end, limits.ge ?? end), limits.le ?? end)];
+      return [allowed(end)];
     };
 
     let [mode, numbers] = facts.run[field] === null ? [modes[0], loosest(modes[0])] : parse(facts.run[field]);
@@ -63,7 +65,7 @@ const makeControl = (() => {
     const unit = el("select", { ariaLabel: `${name}: unit or rule`, hidden: modes.length < 2 },
       ...modes.map((value) => el("option", { value, textContent: UNITS[value] ?? WORDS[value] ?? value })));
     const ends = kind === "deviations" ? [" smallest", " largest"] : [""];
-    const boxes = ends.map(() => el("input", { type: "number", step: "any", min: limits.ge ?? (measured ? "" : 0) }));
+    const boxes = ends.map(() => el("input", { type: "number", step: "any", min: ge === -Infinity ? "" : ge }));
     const sliders = ends.map(() => el("input", { type: "range" }));
     const effect = el("span", { className: "effect" });
     const problem = el("p", { className: "problem", role: "alert", hidden: true });
@@ -119,9 +121,7 @@ const makeControl = (() => {
     sliders.forEach((slider, k) => {
       slider.oninput = () => {
         if (words.includes(mode)) mode = "px";
-        const { le = Infinity, ge = measured ? -Infinity : 0 } = limits;
-        const number = rounded(Number(slider.value), MODES[mode].range.step);
-        enter(k, Math.min(Math.max(number, ge), le));
+        enter(k, allowed(rounded(Number(slider.value), MODES[mode].range.step)));
       };
     });
 
