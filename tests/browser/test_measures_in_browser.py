@@ -16,7 +16,7 @@ from postseg import PostSegmentation
 pytestmark = pytest.mark.filterwarnings("ignore:None of the")
 
 MINUS = "\N{MINUS SIGN}"
-CHANNELS = ("DAPI", "CD4")
+CHANNELS = ("DAPI", "CD4OfAPanelWhoseChannelsHaveLongNamesInOneWord")
 
 
 class Dim(PostSegmentation):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from page_samples import cells, filtered, packed_of, page_of, read, text, unpack
+from xarray import DataArray
 
 from postseg import PostSegmentation
 from postseg.show.page.measures import bounds_of, facts_of, field_of, measures_in
@@ -119,6 +120,24 @@ def test_the_pack_holds_them_to_the_bit(post):
         "high_intensity_min",
     ]
     assert len({reason["name"] for reason in head["reasons"]}) == len(head["reasons"])
+
+
+class Dim(PostSegmentation):
+    def rejections(self, regions):
+        return super().rejections(regions).assign(low_intensity_mean_a=False)
+
+
+def test_no_reason_has_the_name_of_another():
+    masks = cells(60)
+    image = DataArray(np.stack([masks] * 2), dims=("c", "y", "x"), coords={"c": ["a", "a_too"]})
+    post = Dim(masks, intensity_image=image, verbose=False)
+    post.filter_cell_by_regionprops(post.masks)
+    head, _ = unpack(packed_of(post))
+    reasons = [reason["name"] for reason in head["reasons"]]
+    assert "low_intensity_mean_a_too" in reasons
+    assert len({*reasons}) == len(reasons)
+    measured = [test["reason"] for test in head["tests"] if test.get("measured")]
+    assert len({*measured}) == len(measured)
 
 
 def test_the_table_of_rejected_regions_has_them(post):

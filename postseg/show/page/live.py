@@ -101,7 +101,9 @@ def pack_live(
     formulas = _shorten(blocks, regions)
     outcomes, changed = _outcomes(regions, failed, report.config)
     measures, left_out = measures_in(regions)
-    tests = [test for measure in measures for test in bounds_of(measure, failed)]
+    tests: list[dict[str, Any]] = []
+    for measure in measures:
+        tests += bounds_of(measure, {*failed, *(test["reason"] for test in tests)})
     blocks += [Block(one.column, _narrow(regions[one.column].to_numpy())) for one in measures]
     styles = styles_of(failed.columns, [test["reason"] for test in tests])
     layers = [layers_of(scene, view, styles) for view in views]

@@ -11,11 +11,12 @@ const choice = (() => {
   function code(facts, settings) {
     const tests = facts.tests.filter(({ measured, threshold }) => measured && settings[threshold] !== null);
     if (!tests.length) return "";
+    const isOwn = facts.changed.length || facts.reasons.some(({ own }) => own);
     const lines = tests.map(({ reason, metric, bound, threshold }) =>
       `        failed[${JSON.stringify(reason)}] = regions[${JSON.stringify(metric)}] ${bound === "min" ? "<" : ">"} ${settings[threshold]}\n`);
     return [
       "from postseg import PostSegmentation\n\n\n",
-      "class WithMeasures(PostSegmentation):\n",
+      `class WithMeasures(PostSegmentation):${isOwn ? "  # in place of it your own, of which the run is" : ""}\n`,
       "    def rejections(self, regions):\n",
       "        failed = super().rejections(regions)\n",
       ...lines,

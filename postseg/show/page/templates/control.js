@@ -21,7 +21,7 @@ const makeControl = (() => {
     const micron = facts.pixelArea && Number(facts.pixelArea[0]) / Number(facts.pixelArea[1]);
     const range = (low, high, isWholeUnit) => {
       const step = niceStep(low, high, isWholeUnit);
-      return { low: Math.floor(low / step + 1e-9) * step, high: Math.ceil(high / step - 1e-9) * step, step };
+      return { low: Math.max(Math.floor(low / step + 1e-9) * step, ge), high: Math.ceil(high / step - 1e-9) * step, step };
     };
     const axis = range(chart.low, chart.high, isWhole);
     // how settings are written, by mode

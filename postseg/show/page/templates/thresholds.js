@@ -24,7 +24,7 @@ const makeThresholds = (() => {
   }
 
   function noteOfMeasures({ left_out: names }) {
-    const note = el("p", { className: "lead" }, "Signals and nuclei: they are in no config, but what is set here becomes code to copy, below the config.");
+    const note = el("p", { className: "lead" }, "Signals and nuclei are in no config: what is set here becomes Python code to copy, below the config.");
     if (names.length) note.append(` Left out, since a page has room for some only, or no axis could tell their values apart: ${names.slice(0, 5).join(", ")}${names.length > 5 ? ` and ${names.length - 5} others` : ""}.`);
     return note;
   }
