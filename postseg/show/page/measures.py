@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,7 +63,8 @@ def measures_in(regions: pd.DataFrame) -> tuple[list[Measure], list[str]]:
     signals = sorted(intensities_in(regions), key=lambda name: _order(_statistic_of(name)))
     known = [name for name in _NUCLEI if name in regions] + signals
     most = min(max(_VALUES // max(1, len(regions)), _LEAST), _MOST)
-    found = [measure for name in known if (measure := _measure(name, regions)) is not None][:most]
+    measures = (measure for name in known if (measure := _measure(name, regions)) is not None)
+    found = [*islice(measures, most)]  # of no more than these the bins are found
     shown = {measure.column for measure in found}
     return found, [name for name in known if name not in shown]
 
