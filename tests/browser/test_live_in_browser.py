@@ -349,6 +349,13 @@ def test_what_a_link_must_not_say_is_told_and_not_taken(browser, live):
         assert part in said
 
 
+@pytest.mark.parametrize("value", ["none", "5", "zzz"])
+def test_a_policy_is_one_of_its_words(page, value):
+    page.execute_script("location.hash = `#choice&border=${arguments[0]}`", value)
+    page.wait("return !document.getElementById('refused').hidden")
+    assert "border is one of judge, keep, drop" in page.find("#refused").text
+
+
 def test_the_way_back_from_a_link_leads_to_the_run(page, live):
     before = page.find("#passed").text
     for value in (0.6, 0.7):

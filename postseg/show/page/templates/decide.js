@@ -89,7 +89,8 @@ const decide = (() => {
     const { limits, words, takes_units: takesUnits, measured } = facts.fields[field];
     if (words.includes(setting)) return "";
     const isNumber = measured || Object.keys(limits).length > 0;
-    if (setting === null) return isNumber ? "" : `${field} is one of ${words.join(", ")}`;
+    if (!isNumber) return `${field} is one of ${words.join(", ")}`;
+    if (setting === null) return "";
     if (typeof setting === "string") {
       const bounds = field === "area_std_filter" && BOUNDS.exec(setting);
       if (bounds) {
@@ -105,7 +106,7 @@ const decide = (() => {
       if (found[2] === "um2" && !facts.pixelArea) return `${field} is in um², and the size of a pixel is not known`;
       return "";
     }
-    if (!isNumber || !Number.isFinite(setting)) return `${field} is no number`;
+    if (!Number.isFinite(setting)) return `${field} is no number`;
     if ("gt" in limits && !(setting > limits.gt)) return `${field} is above ${limits.gt}`;
     if ("ge" in limits && !(setting >= limits.ge)) return `${field} is at least ${limits.ge}`;
     if ("le" in limits && !(setting <= limits.le)) return `${field} is at most ${limits.le}`;
