@@ -42,9 +42,14 @@ def compiled(function: Callable[..., Any]) -> Any:
     return _cached(njit(nogil=True)(function), function)
 
 
+def borrowing(function: Callable[..., Any]) -> Any:
+    """`compiled`, for what neither makes arrays nor returns any: references are not counted."""
+    return _cached(njit(nogil=True, _nrt=False)(function), function)
+
+
 def inlined(function: Callable[..., Any]) -> Any:
     """`compiled`, into its callers: for what takes many arrays and does little with them."""
-    return _cached(njit(nogil=True, forceinline=True)(function), function)
+    return _cached(njit(nogil=True, forceinline=True, _nrt=False)(function), function)
 
 
 def _cached(dispatcher: Any, function: Callable[..., Any]) -> Any:
