@@ -30,6 +30,7 @@ _MOST = 3  # eighths that an end of chords may lie off the middle of its gate
 _REACH = 1024  # candidates that a chord may pass
 _MANY = 2**31 - 1
 _NONE = -1
+_N_BITS = 63  # of an int64, but for its sign
 _WIDE = 1e9
 # What of a gate is used, 0.49 to either side, in halves of a pixel. The rest is far more than what
 # floats lose and far less than what tells two chords between candidates apart.
@@ -50,11 +51,13 @@ _SX, _SY, _SXX, _SXY, _SYY = 5, 6, 7, 8, 9
 _AREA = 10
 # - the fewest chords from it to the end, and the candidate that the last of those to it comes from;
 _LEFT, _BEFORE = 11, 12
-# - scratch.
+# - scratch;
 _LIST = 13
 # - where it is, with the other sign;
 _MINUS_X, _MINUS_Y = 14, 15
-_N_ROWS = 16
+# - which candidates a chord from it leads to, bit 0 is the next one; 0 if one is beyond bit 62.
+_LEADS = 16
+_N_ROWS = 17
 
 # What a chord needs that goes so far `along` an edge and passes a gate, at 4 * along + how the gate
 # lies: -1 or 1 across the edge, 0 in its direction. 1 / along, the same to the nearer and to the
@@ -256,24 +259,41 @@ def _find_chords(arc, off, last):
     pass. How few chords lead from each candidate to the end is found first, so that no other way
     need be looked at.
     """
-    left, before, seen = arc[_LEFT], arc[_BEFORE], arc[_LIST]
+    left, before, leads, seen = arc[_LEFT], arc[_BEFORE], arc[_LEADS], arc[_LIST]
     left[last], before[last] = 0, _NONE
     for i in range(last - 1, -1, -1):
-        fewest = _MANY
-        for k in range(_look(arc, i, last, seen)):
-            fewest = min(fewest, left[seen[k]])
+        n_seen = _look(arc, i, last, seen)
+        fewest, bits = _MANY, 0
+        for k in range(n_seen):
+            j = seen[k]
+            fewest = min(fewest, left[j])
+            bits |= 1 << (j - i - 1 & 63)
         left[i], before[i] = fewest + 1, _NONE
+        leads[i] = bits if seen[n_seen - 1] - i <= _N_BITS else 0
     before[0], off[0] = 0, 0.0
     for i in range(last):
         if before[i] == _NONE:
             continue
-        off_i = off[i]
-        for k in range(_look(arc, i, last, seen)):
+        n_seen = _unpack(leads[i], i, seen) if leads[i] != 0 else _look(arc, i, last, seen)
+        n_left, off_i = left[i] - 1, off[i]
+        for k in range(n_seen):
             j = seen[k]
-            if left[j] == left[i] - 1 and (before[j] == _NONE or off_i < off[j]):
+            if left[j] == n_left and (before[j] == _NONE or off_i < off[j]):
                 total = off_i + _squares(arc, i, j)
                 if before[j] == _NONE or total < off[j]:
                     before[j], off[j] = i, total
+
+
+@inlined
+def _unpack(bits, i, seen):
+    """List the candidates after `i` whose bits are set; returns how many."""
+    n_seen = 0
+    while bits != 0:
+        i += 1
+        seen[n_seen] = i
+        n_seen += bits & 1
+        bits >>= 1
+    return n_seen
 
 
 @inlined
