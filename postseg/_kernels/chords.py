@@ -49,14 +49,14 @@ _EDGE = 4
 _SX, _SY, _SXX, _SXY, _SYY = 5, 6, 7, 8, 9
 # - twice the area between the arc up to it and the first candidate, in square eighths of a pixel;
 _AREA = 10
-# - the fewest chords from it to the end, and the candidate that the last of those to it comes from;
+# - the fewest chords from it to the end, and the candidate that the last chord to it comes from;
 _LEFT, _BEFORE = 11, 12
 # - scratch;
 _LIST = 13
 # - where it is, with the other sign;
 _MINUS_X, _MINUS_Y = 14, 15
-# - which candidates a chord from it leads to, bit 0 is the next one; 0 if one is beyond bit 62.
-_LEADS = 16
+# - the next candidates on those to the end, bit 0 is the one after it; 0 if bits may not suffice.
+_NEXT = 16
 _N_ROWS = 17
 
 # What a chord needs that goes so far `along` an edge and passes a gate, at 4 * along + how the gate
@@ -256,25 +256,25 @@ def _find_chords(arc, off, last):
     """Find the way from candidate 0 to `last` with the fewest chords.
 
     Of those ways, the one with the least sum of squared distances of the middles that its chords
-    pass. How few chords lead from each candidate to the end is found first, so that no other way
-    need be looked at.
+    pass. How few chords lead from each candidate to the end is found first, and with which next
+    candidates, so that distances are summed on such ways only.
     """
-    left, before, leads, seen = arc[_LEFT], arc[_BEFORE], arc[_LEADS], arc[_LIST]
+    left, before, ways, seen = arc[_LEFT], arc[_BEFORE], arc[_NEXT], arc[_LIST]
     left[last], before[last] = 0, _NONE
     for i in range(last - 1, -1, -1):
         n_seen = _look(arc, i, last, seen)
         fewest, bits = _MANY, 0
         for k in range(n_seen):
             j = seen[k]
+            bits = (bits if left[j] >= fewest else 0) | ((left[j] <= fewest) << (j - i - 1 & 63))
             fewest = min(fewest, left[j])
-            bits |= 1 << (j - i - 1 & 63)
         left[i], before[i] = fewest + 1, _NONE
-        leads[i] = bits if seen[n_seen - 1] - i <= _N_BITS else 0
+        ways[i] = bits if seen[n_seen - 1] - i <= _N_BITS else 0
     before[0], off[0] = 0, 0.0
     for i in range(last):
         if before[i] == _NONE:
             continue
-        n_seen = _unpack(leads[i], i, seen) if leads[i] != 0 else _look(arc, i, last, seen)
+        n_seen = _unpack(ways[i], i, seen) if ways[i] != 0 else _look(arc, i, last, seen)
         n_left, off_i = left[i] - 1, off[i]
         for k in range(n_seen):
             j = seen[k]
