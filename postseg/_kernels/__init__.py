@@ -43,12 +43,16 @@ def compiled(function: Callable[..., Any]) -> Any:
 
 
 def borrowing(function: Callable[..., Any]) -> Any:
-    """`compiled`, for what neither makes arrays nor returns any: references are not counted."""
+    """`compiled`, for what neither makes arrays nor returns any.
+
+    References to those that it is lent are not counted, which takes longer than a small kernel.
+    Numba refuses what makes arrays.
+    """
     return _cached(njit(nogil=True, _nrt=False)(function), function)
 
 
 def inlined(function: Callable[..., Any]) -> Any:
-    """`compiled`, into its callers: for what takes many arrays and does little with them."""
+    """`borrowing`, into its callers: for what takes many arrays and does little with them."""
     return _cached(njit(nogil=True, forceinline=True, _nrt=False)(function), function)
 
 
