@@ -42,9 +42,18 @@ def compiled(function: Callable[..., Any]) -> Any:
     return _cached(njit(nogil=True)(function), function)
 
 
+def borrowing(function: Callable[..., Any]) -> Any:
+    """`compiled`, for what neither makes arrays nor returns any.
+
+    References to those that it is lent are not counted, which takes longer than a small kernel.
+    Numba refuses what makes arrays.
+    """
+    return _cached(njit(nogil=True, _nrt=False)(function), function)
+
+
 def inlined(function: Callable[..., Any]) -> Any:
-    """`compiled`, into its callers: for what takes many arrays and does little with them."""
-    return _cached(njit(nogil=True, forceinline=True)(function), function)
+    """`borrowing`, into its callers: for what takes many arrays and does little with them."""
+    return _cached(njit(nogil=True, forceinline=True, _nrt=False)(function), function)
 
 
 def _cached(dispatcher: Any, function: Callable[..., Any]) -> Any:

@@ -22,13 +22,15 @@ reckon with are whole numbers.
 
 import numpy as np
 
-from postseg._kernels import compiled
+from postseg._kernels import borrowing, compiled, inlined
 
 EIGHTHS = 8  # of a pixel: the unit of vertices
 _HALF = EIGHTHS // 2  # of a candidate's coordinates, which are in halves of a pixel
 _MOST = 3  # eighths that an end of chords may lie off the middle of its gate
 _REACH = 1024  # candidates that a chord may pass
 _MANY = 2**31 - 1
+_NONE = -1
+_N_BITS = 63  # of an int64, but for its sign
 _WIDE = 1e9
 # What of a gate is used, 0.49 to either side, in halves of a pixel. The rest is far more than what
 # floats lose and far less than what tells two chords between candidates apart.
@@ -47,18 +49,26 @@ _EDGE = 4
 _SX, _SY, _SXX, _SXY, _SYY = 5, 6, 7, 8, 9
 # - twice the area between the arc up to it and the first candidate, in square eighths of a pixel;
 _AREA = 10
-# - the fewest chords that lead to it, and the candidate that the last of them comes from;
-_CHORDS, _BEFORE = 11, 12
-# - scratch.
+# - the fewest chords from it to the end, and the candidate that the last chord to it comes from;
+_LEFT, _BEFORE = 11, 12
+# - scratch;
 _LIST = 13
-_N_ROWS = 14
+# - where it is, with the other sign;
+_MINUS_X, _MINUS_Y = 14, 15
+# - the next candidates on those to the end, bit 0 is the one after it; 0 if bits may not suffice.
+_NEXT = 16
+_N_ROWS = 17
 
-# 1 / n and 1 / (n -+ _USED), which take longer to work out
-_N_INVERSE = 512
-_LENGTHS = np.arange(1.0, _N_INVERSE)
-_INVERSE, _NEARER, _FARTHER = (
-    np.concatenate(([0.0], 1 / (_LENGTHS + used))) for used in (0, -_USED, _USED)
-)
+# What a chord needs that goes so far `along` an edge and passes a gate, at 4 * along + how the gate
+# lies: -1 or 1 across the edge, 0 in its direction. 1 / along, the same to the nearer and to the
+# farther end of what is used of the gate, and how far these are off its middle, across.
+_N_NEAR = 512
+_GATES = np.zeros((4 * _N_NEAR, 4))
+for _across in (-1, 0, 1):
+    _off, _ahead = (_USED, 0.0) if _across else (0.0, _USED)
+    for _column, _used in enumerate((0.0, -_ahead, _ahead)):
+        _GATES[4 + _across :: 4, _column][: _N_NEAR - 1] = 1 / (np.arange(1, _N_NEAR) + _used)
+    _GATES[4 + _across :: 4, 3] = _off
 
 
 @compiled
@@ -67,7 +77,7 @@ def new_arc(n_vertices):
     return np.empty((_N_ROWS, 2 * n_vertices + 2), np.int64), np.empty(2 * n_vertices + 2)
 
 
-@compiled
+@borrowing
 def simplify_ring(n, vertices, at_node, arc, off, out):
     """Write the vertices of a simplified ring into `out` (2 n, 2), in eighths of a pixel.
 
@@ -90,7 +100,7 @@ def simplify_ring(n, vertices, at_node, arc, off, out):
             return size
 
 
-@compiled
+@borrowing
 def _open(begin, n_stretches, n, vertices, arc, off, out):
     """Write the vertices of an arc that begins at the node `begin`, but for its last."""
     end = (begin + n_stretches) % n
@@ -107,7 +117,7 @@ def _open(begin, n_stretches, n, vertices, arc, off, out):
     return _add_chords(arc, off, last, ahead, False, out)
 
 
-@compiled
+@borrowing
 def _closed(n, vertices, arc, off, out):
     """Write the vertices of a ring without nodes.
 
@@ -120,12 +130,12 @@ def _closed(n, vertices, arc, off, out):
             start = i
     ahead = vertices[(start + 1) % n, 0] > vertices[start, 0]
     last = _enter_stretches(arc, 0, start, 1 if ahead else n - 1, n, n, vertices)
-    arc[_X, last], arc[_Y, last] = arc[_X, 0], arc[_Y, 0]
+    _place(arc, last, arc[_X, 0], arc[_Y, 0])
     arc[_GX, last], arc[_GY, last] = arc[_GX, 0], arc[_GY, 0]
     return _add_chords(arc, off, last, ahead, True, out)
 
 
-@compiled
+@borrowing
 def _comes_first(vertices, i, j):
     """Whether vertex i comes before j in raster order."""
     if vertices[i, 1] == vertices[j, 1]:
@@ -133,13 +143,18 @@ def _comes_first(vertices, i, j):
     return vertices[i, 1] < vertices[j, 1]
 
 
-@compiled
+@borrowing
 def _enter_node(arc, at, vertices, i):
-    arc[_X, at], arc[_Y, at] = 2 * vertices[i, 0], 2 * vertices[i, 1]
+    _place(arc, at, 2 * vertices[i, 0], 2 * vertices[i, 1])
     arc[_GX, at], arc[_GY, at] = 0, 0
 
 
-@compiled
+@inlined
+def _place(arc, at, x, y):
+    arc[_X, at], arc[_Y, at], arc[_MINUS_X, at], arc[_MINUS_Y, at] = x, y, -x, -y
+
+
+@borrowing
 def _enter_stretches(arc, at, start, step, n_stretches, n, vertices):
     """Enter the candidates on stretches from place `at` on; returns the next place.
 
@@ -167,7 +182,7 @@ def _enter_stretches(arc, at, start, step, n_stretches, n, vertices):
             first = place == 0
             u, v = (x + dx, y + dy) if first else (to_x - dx, to_y - dy)
             before = 0 if first else length - 1
-            arc[_X, at], arc[_Y, at] = x0 + u, y0 + v
+            _place(arc, at, x0 + u, y0 + v)
             arc[_GX, at], arc[_GY, at] = -dy, dx
             arc[_EDGE, at] = n_edges + before + 1
             # the middles before lie evenly about their own middle
@@ -195,7 +210,7 @@ def _enter_stretches(arc, at, start, step, n_stretches, n, vertices):
     return at
 
 
-@compiled
+@borrowing
 def _add_chords(arc, off, last, ahead, is_ring, out):
     """Write the ends of the chords from candidate 0 to `last`, but for the one at the arc's end.
 
@@ -203,7 +218,7 @@ def _add_chords(arc, off, last, ahead, is_ring, out):
     at which a ring without nodes begins.
     """
     _find_chords(arc, off, last)
-    n = arc[_CHORDS, last]
+    n = arc[_LEFT, 0]
     ends = arc[_LIST]
     at = last
     for k in range(n, -1, -1):
@@ -222,7 +237,7 @@ def _add_chords(arc, off, last, ahead, is_ring, out):
     if is_ring:
         ends[n] = last  # for the gates before it, as the end of the last chord
         _move(arc, out, ends, n - 1, n, 1, arc[_AREA, last] - area)
-        out[0] = out[n]
+        out[0, 0], out[0, 1] = out[n, 0], out[n, 1]
     if not ahead:
         for k in range((n + 1) // 2):
             for i in range(2):
@@ -230,65 +245,97 @@ def _add_chords(arc, off, last, ahead, is_ring, out):
     return n
 
 
-@compiled
+@borrowing
 def _turn(x, y, to_x, to_y):
     """Twice the area of the triangle between (0, 0) and two points, with its sign."""
     return x * to_y - y * to_x
 
 
-@compiled
+@borrowing
 def _find_chords(arc, off, last):
     """Find the way from candidate 0 to `last` with the fewest chords.
 
     Of those ways, the one with the least sum of squared distances of the middles that its chords
-    pass. A chord from a candidate goes `along` so much and `across` so much of the edge after it;
-    across / along of those that pass all gates so far is from `low` to `high`.
+    pass. How few chords lead from each candidate to the end is found first, and with which next
+    candidates, so that distances are summed on such ways only.
     """
-    gx, gy = arc[_GX], arc[_GY]
-    chords, before, reached = arc[_CHORDS], arc[_BEFORE], arc[_LIST]
-    for j in range(1, last + 1):
-        chords[j], off[j] = _MANY, 0.0
-    chords[0], before[0], off[0] = 0, 0, 0.0
+    left, before, ways, seen = arc[_LEFT], arc[_BEFORE], arc[_NEXT], arc[_LIST]
+    left[last], before[last] = 0, _NONE
+    for i in range(last - 1, -1, -1):
+        n_seen = _look(arc, i, last, seen)
+        fewest, bits = _MANY, 0
+        for k in range(n_seen):
+            j = seen[k]
+            bits = (bits if left[j] >= fewest else 0) | ((left[j] <= fewest) << (j - i - 1 & 63))
+            fewest = min(fewest, left[j])
+        left[i], before[i] = fewest + 1, _NONE
+        ways[i] = bits if seen[n_seen - 1] - i <= _N_BITS else 0
+    before[0], off[0] = 0, 0.0
     for i in range(last):
-        if chords[i] >= chords[last]:
+        if before[i] == _NONE:
             continue
-        # the edge after it, which the next candidate is in the middle or, of a node, at the end of
-        is_level = gx[i if gx[i + 1] == 0 and gy[i + 1] == 0 else i + 1] == 0
-        main, other = (_X, _Y) if is_level else (_Y, _X)
-        a_i, b_i, off_i = arc[main, i], arc[other, i], off[i]
-        way = 1 if arc[main, i + 1] > a_i else -1
-        low, high = -_WIDE, _WIDE
-        n_more = chords[i] + 1
-        n_reached = 0
-        for j in range(i + 1, min(last, i + _REACH) + 1):
-            along = way * (arc[main, j] - a_i)
-            if along <= 0:
-                break
-            across = float(arc[other, j] - b_i)
-            if along >= _N_INVERSE:
-                inverse, nearer, farther = 1 / along, 1 / (along - _USED), 1 / (along + _USED)
-            else:
-                inverse, nearer, farther = _INVERSE[along], _NEARER[along], _FARTHER[along]
-            slope = across * inverse
-            reached[n_reached] = j
-            n_reached += (low <= slope) & (slope <= high) & (n_more <= chords[j])
-            if (gx[j] == 0) == is_level:
-                used = _USED * inverse
-                low, high = max(low, slope - used), min(high, slope + used)
-            else:
-                one, two = across * nearer, across * farther
-                low, high = max(low, min(one, two)), min(high, max(one, two))
-            if low > high:
-                break
-        for k in range(n_reached):
-            j = reached[k]
-            if n_more < chords[j] or off_i < off[j]:
+        n_seen = _unpack(ways[i], i, seen) if ways[i] != 0 else _look(arc, i, last, seen)
+        n_left, off_i = left[i] - 1, off[i]
+        for k in range(n_seen):
+            j = seen[k]
+            if left[j] == n_left and (before[j] == _NONE or off_i < off[j]):
                 total = off_i + _squares(arc, i, j)
-                if n_more < chords[j] or total < off[j]:
-                    chords[j], before[j], off[j] = n_more, i, total
+                if before[j] == _NONE or total < off[j]:
+                    before[j], off[j] = i, total
 
 
-@compiled
+@inlined
+def _unpack(bits, i, seen):
+    """List the candidates after `i` whose bits are set; returns how many."""
+    n_seen = 0
+    while bits != 0:
+        i += 1
+        seen[n_seen] = i
+        n_seen += bits & 1
+        bits >>= 1
+    return n_seen
+
+
+@inlined
+def _look(arc, i, last, seen):
+    """List the candidates after `i` that a chord from it leads to; returns how many.
+
+    The chord goes `along` so much and `across` so much of the edge after it; across / along of
+    those that pass all gates so far is from `low` to `high`.
+    """
+    # the edge after it, which the next candidate is in the middle or, of a node, at the end of
+    is_node = arc[_GX, i + 1] == 0 and arc[_GY, i + 1] == 0
+    if arc[_GX, i if is_node else i + 1] == 0:
+        main, other, gate = _X if arc[_X, i + 1] > arc[_X, i] else _MINUS_X, _Y, _GY
+    else:
+        main, other, gate = _Y if arc[_Y, i + 1] > arc[_Y, i] else _MINUS_Y, _X, _GX
+    a_i, b_i = arc[main, i], arc[other, i]
+    low, high = -_WIDE, _WIDE
+    n_seen = 0
+    for at in range(i + 1, min(last, i + _REACH) + 1):
+        j = np.uint64(at)  # no index from the end, which takes longer
+        along = arc[main, j] - a_i
+        across = float(arc[other, j] - b_i)
+        if 0 < along < _N_NEAR:
+            lying = np.uint64(4 * along + arc[gate, j])
+            inverse, nearer = _GATES[lying, 0], _GATES[lying, 1]
+            farther, aside = _GATES[lying, 2], _GATES[lying, 3]
+        elif along <= 0:
+            break
+        else:
+            ahead, aside = (_USED, 0.0) if arc[gate, j] == 0 else (0.0, _USED)
+            inverse, nearer, farther = 1 / along, 1 / (along - ahead), 1 / (along + ahead)
+        slope = across * inverse
+        seen[n_seen] = at
+        n_seen += (low <= slope) & (slope <= high)
+        one, two = (across - aside) * nearer, (across + aside) * farther
+        low, high = max(low, min(one, two)), min(high, max(one, two))
+        if low > high:
+            break
+    return n_seen
+
+
+@borrowing
 def _squares(arc, i, j):
     """Sum of the squared distances of the middles between two candidates to the chord."""
     x, y = arc[_X, i] - arc[_X, 0], arc[_Y, i] - arc[_Y, 0]
@@ -304,7 +351,7 @@ def _squares(arc, i, j):
     return (u * (u * yy - 2 * v * xy) + v * v * xx) / (u * u + v * v)
 
 
-@compiled
+@borrowing
 def _move(arc, out, ends, before, k, after, wanted):
     """Move the end k of two chords, from the end `before` and to `after`, along its gate.
 
@@ -330,7 +377,7 @@ def _move(arc, out, ends, before, k, after, wanted):
     out[k, 0], out[k, 1] = x, y
 
 
-@compiled
+@borrowing
 def _passes(arc, out, k, to, before, after):
     """Whether the chord between two ends passes the gates between two candidates."""
     u, v = out[to, 0] - out[k, 0], out[to, 1] - out[k, 1]

@@ -17,13 +17,13 @@ walk crosses over to the other pixel: regions are 8-connected (`fully_connected=
 
 import numpy as np
 
-from postseg._kernels import compiled, kernel
+from postseg._kernels import borrowing, kernel
 from postseg._kernels.search import first_stopping_after
 
 LEFT, RIGHT = 0, 1
 
 
-@compiled
+@borrowing
 def _follow(run, side, row, start, stop, top, rows):
     """The side after (run, side), with the horizontal edges from column `a` to `b` between.
 
@@ -55,7 +55,7 @@ def _follow(run, side, row, start, stop, top, rows):
     return run, RIGHT, s, stop[run]
 
 
-@compiled
+@borrowing
 def row_starts(k, offsets, row, rows):
     """First run of each row of region k, with an empty row before and after: see `_follow`."""
     begin, end = offsets[k], offsets[k + 1]
@@ -69,7 +69,7 @@ def row_starts(k, offsets, row, rows):
     rows[t + 1] = end
 
 
-@compiled
+@borrowing
 def tallest(first, last, offsets, row):
     height = 0
     for k in range(first, last):

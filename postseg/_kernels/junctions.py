@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from postseg._kernels import compiled, kernel
+from postseg._kernels import borrowing, compiled, kernel
 from postseg._kernels.search import first_stopping_after
 
 NONE, NODE = -1, 0
@@ -90,7 +90,7 @@ def find_junctions(first, last, shape, rows, start, stop, label, join):
     return counts, xs[:n], winners[:n]
 
 
-@compiled
+@borrowing
 def _piece(x, width, run, end, start, stop, label):
     """The label of what begins at column `x` of a row, where that ends, and the next run."""
     if x == width:
@@ -108,7 +108,7 @@ def grown(array):
     return more
 
 
-@compiled
+@borrowing
 def joined_at(junctions, y, x):
     """Which label is joined at a lattice point, `NODE` at a node, `NONE` at any other."""
     i = first_stopping_after(junctions.x, junctions.offsets[y], junctions.offsets[y + 1], x - 1)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from postseg._kernels import compiled, inlined, kernel
+from postseg._kernels import borrowing, compiled, inlined, kernel
 from postseg._kernels.chords import EIGHTHS, new_arc, simplify_ring
 from postseg._kernels.contours import LEFT, RIGHT, row_starts, tallest
 from postseg._kernels.junctions import NODE, joined_at
@@ -207,7 +207,7 @@ def _follow(run, side, own, row, start, stop, top, rows, junctions):
     return run, RIGHT, s, b, node_a, node_b
 
 
-@compiled
+@borrowing
 def _crosses(junctions, y, x, own, node):
     """Whether a walk crosses where its part meets itself at a corner; if it is a node, which."""
     joined = joined_at(junctions, y, x)

@@ -1,9 +1,9 @@
 """Search among sorted runs."""
 
-from postseg._kernels import compiled
+from postseg._kernels import borrowing
 
 
-@compiled
+@borrowing
 def first_stopping_after(stop, low, high, column):
     """Index of the first run of ``low:high`` whose stop exceeds `column`, or `high`.
 

@@ -156,6 +156,11 @@ def test_neighbours_share_the_chords_of_a_long_slope(slope):
     assert all(len(polygon.exterior.coords) < 20 for polygon in polygons)
 
 
+def test_a_slope_that_sees_more_candidates_than_an_integer_has_bits():
+    y, x = np.indices((60, 60))
+    assert_outlined(1 + (y > 3 + 0.7 * x), "simplified", labels={1})
+
+
 def test_a_long_diagonal_stays_one_polygon():
     for way in (1, -1):
         (polygon,) = masks_to_polygons(np.eye(400, dtype=bool)[:, ::way], outline="simplified")
