@@ -9,7 +9,11 @@ from typing import Any
 
 from numba import njit
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
+from numba.core.options import DefaultOptions
 from numba.core.serialize import dumps
+
+# an option that numba does not promise: without it kernels are slower, and the same
+_UNCOUNTED = {"_nrt": False} if hasattr(DefaultOptions, "_nrt") else {}
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -48,12 +52,12 @@ def borrowing(function: Callable[..., Any]) -> Any:
     References to those that it is lent are not counted, which takes longer than a small kernel.
     Numba refuses what makes arrays.
     """
-    return _cached(njit(nogil=True, _nrt=False)(function), function)
+    return _cached(njit(nogil=True, **_UNCOUNTED)(function), function)
 
 
 def inlined(function: Callable[..., Any]) -> Any:
     """`borrowing`, into its callers: for what takes many arrays and does little with them."""
-    return _cached(njit(nogil=True, forceinline=True, _nrt=False)(function), function)
+    return _cached(njit(nogil=True, forceinline=True, **_UNCOUNTED)(function), function)
 
 
 def _cached(dispatcher: Any, function: Callable[..., Any]) -> Any:
