@@ -53,13 +53,13 @@ def draw_outlines(masks: np.ndarray, ids: list[int], name: str) -> None:
     print(FOLDER / name)
 
 
-def photograph(page: Path, name: str, width: int, height: int) -> None:
-    """Save what a browser shows of the top of a page."""
+def photograph(page: str, name: str, width: int, height: int) -> None:
+    """Save what a browser shows of the top of a page, given its address."""
     with tempfile.TemporaryDirectory() as folder:
         shot = Path(folder) / "shot.png"
         options = [f"--user-data-dir={folder}", f"--window-size={width},{height}"]
         options += ["--hide-scrollbars", "--virtual-time-budget=5000", f"--screenshot={shot}"]
-        command = [*BROWSER.split(), *options, page.as_uri()]
+        command = [*BROWSER.split(), *options, page]
         subprocess.run(command, check=True, capture_output=True)
         with Image.open(shot) as picture:
             picture.convert("RGB").save(FOLDER / name, quality=90, subsampling=0)
@@ -81,7 +81,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "report.html"
         post.write_report(page, image, source="immunohistochemistry() of skimage.data")
-        photograph(page, "report.jpg", 1200, 900)
+        photograph(f"{page.as_uri()}#choice&max_eccentricity=0.85", "report.jpg", 1200, 1650)
 
 
 if __name__ == "__main__":
