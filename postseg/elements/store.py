@@ -209,7 +209,12 @@ def _named(path: str | PathLike[str], kind: str, known: Mapping[str, Any], name:
     """The element of that name."""
     if name not in known:
         listing = ", ".join(known) or "none"
-        raise ValueError(f"{path} has no {kind} element {name!r}. It has: {listing}.")
+        what = (
+            f"element {name!r}, nor is there such a file"
+            if Path(name).suffix
+            else f"element {name!r}"
+        )
+        raise ValueError(f"{path} has no {kind} {what}. It has: {listing}.")
     return known[name]
 
 
