@@ -209,12 +209,8 @@ def _named(path: str | PathLike[str], kind: str, known: Mapping[str, Any], name:
     """The element of that name."""
     if name not in known:
         listing = ", ".join(known) or "none"
-        what = (
-            f"element {name!r}, nor is there such a file"
-            if Path(name).suffix
-            else f"element {name!r}"
-        )
-        raise ValueError(f"{path} has no {kind} {what}. It has: {listing}.")
+        file = ", nor is there such a file" if Path(name).suffix else ""
+        raise ValueError(f"{path} has no {kind} element {name!r}{file}. It has: {listing}.")
     return known[name]
 
 

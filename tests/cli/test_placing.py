@@ -104,7 +104,6 @@ def test_labels_that_are_not_enlarged_lie_at_the_same_place(folder, nuclei):
         ("no.tif", "no.tif does not exist. Give an image or labels element"),
         ("masks.npy", "masks.npy is neither an element of a store nor a TIFF file"),
         ("slide.zarr/images/no", "slide.zarr has no image or labels element 'no'. It has: he, nuc"),
-        ("he.tif", "slide.zarr has no image or labels element 'he.tif', nor is there such a file."),
     ],
 )
 def test_a_reference_that_is_none(folder, reference, message):

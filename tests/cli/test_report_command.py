@@ -244,4 +244,6 @@ def test_drawn_on_an_image_element(store, folder, name):
     succeed("cells.zarr", "-o", "drawn.html", "--image", name)
     succeed("cells.zarr", "-o", "plain.html")
     assert (folder / "drawn.html").stat().st_size > 2 * (folder / "plain.html").stat().st_size
-    assert "has no image element 'she'" in fail("cells.zarr", "-o", "x.html", "--image", "she")
+    for image, more in (("she", ""), ("she.png", ", nor is there such a file")):
+        said = fail("cells.zarr", "-o", "x.html", "--image", image)
+        assert f"has no image element '{image}'{more}. It has" in said
