@@ -4,6 +4,7 @@ import tomllib
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, label
+from selenium.webdriver import ActionChains, Keys
 
 from postseg import FilterConfig
 
@@ -36,3 +37,27 @@ def config_shown(browser):
 def settle(browser):
     """Wait until what was moved is painted."""
     browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+
+
+def tab_through(page, controls):
+    """Press Tab often enough: which controls were not reached, and which did not show it."""
+    script = """
+        const name = (e) => e.id || e.ariaLabel || e.closest("label")?.textContent || e.textContent;
+        const controls = document.querySelectorAll(arguments[0]);
+        window.missed = new Set([...controls].filter((e) => e.checkVisibility()).map(name));
+        window.unseen = [];
+        addEventListener("focusin", ({ target }) => {
+          const style = getComputedStyle(target);
+          const outlined = style.outlineStyle === "solid" && parseFloat(style.outlineWidth) >= 2;
+          if (!outlined) unseen.push(name(target));
+          missed.delete(name(target));
+        });
+    """
+    page.execute_script(script, controls)
+    n_controls = page.execute_script("return missed.size")
+    assert n_controls > 40
+    keys = ActionChains(page, duration=0)
+    for _ in range(n_controls + 20):
+        keys = keys.send_keys(Keys.TAB)
+    keys.perform()
+    return page.execute_script("return [[...missed], unseen]")

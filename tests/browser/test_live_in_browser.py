@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from counted import counted
-from live_pages import blobs, config_shown, control, open_live, settle
+from live_pages import blobs, config_shown, control, open_live, settle, tab_through
 from page_samples import WithNastyReason, cells, live_page_of
 from PIL import Image
 from sampling import share
@@ -574,25 +574,7 @@ def test_nothing_scrolls_sideways_while_thresholds_are_moved(browser, live, widt
 
 
 def test_every_control_is_reached_by_tab_and_shows_it(page):
-    page.execute_script("""
-        const name = (e) => e.id || e.ariaLabel || e.closest("label")?.textContent || e.textContent;
-        const controls = document.querySelectorAll("#reasons :is(input, select, button)");
-        window.missed = new Set([...controls].filter((e) => e.checkVisibility()).map(name));
-        window.unseen = [];
-        addEventListener("focusin", ({ target }) => {
-          const style = getComputedStyle(target);
-          const outlined = style.outlineStyle === "solid" && parseFloat(style.outlineWidth) >= 2;
-          if (!outlined) unseen.push(name(target));
-          missed.delete(name(target));
-        });
-    """)
-    n_controls = page.execute_script("return missed.size")
-    assert n_controls > 40
-    keys = ActionChains(page, duration=0)
-    for _ in range(n_controls + 20):
-        keys = keys.send_keys(Keys.TAB)
-    keys.perform()
-    assert page.execute_script("return [[...missed], unseen]") == [[], []]
+    assert tab_through(page, "#reasons :is(input, select, button)") == [[], []]
 
 
 def test_without_a_script_the_page_shows_the_run(browser, live):

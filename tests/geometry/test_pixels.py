@@ -4,20 +4,11 @@ import numpy as np
 import pytest
 import shapely
 from drawing import draw, square_as_runs
-from geometry.agreement import assert_outlined, assert_pixels, assert_scaled
-from geometry.patterns import all_saddles, draw_pattern
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from sampling import ALL
-from strategies import label_images
+from geometry.agreement import assert_outlined, assert_pixels
 
 from postseg import masks_to_polygons
 from postseg.geometry.outlines import outline_polygons
 from postseg.raster.images import encode
-
-examples = settings(
-    max_examples=400 if ALL else 20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
 
 
 def outline(picture, factor=1):
@@ -130,42 +121,6 @@ def test_a_checkerboard_is_its_squares():
     image = np.indices((30, 41)).sum(axis=0) % 2 + 1
     for polygon, n in zip(assert_outlined(image, "pixels"), (615, 615), strict=True):
         assert len(polygon.geoms) == n
-
-
-# ---- whatever the label image
-
-
-@pytest.mark.parametrize("around", [0, 9])
-def test_every_kind_of_saddle(around):
-    assert_outlined(all_saddles(around), "pixels")
-
-
-@given(label_images(16))
-@examples
-def test_painted_and_noisy_images_of_any_type(masks):
-    assert_outlined(masks, "pixels")
-
-
-@given(st.integers(0, 2**32 - 1))
-@examples
-def test_patterns(seed):
-    assert_outlined(draw_pattern(seed), "pixels")
-
-
-@given(st.integers(0, 2**32 - 1), st.sampled_from([(1, 1), (4, 4), (0.3, 1.7)]), st.booleans())
-@examples
-def test_scaled_and_mirrored(seed, scale, mirrored):
-    assert_scaled(draw_pattern(seed), "pixels", scale, mirrored)
-
-
-@given(st.integers(0, 2**32 - 1))
-@examples
-def test_without_background_the_cells_fill_the_image(seed):
-    masks = draw_pattern(seed) + 1
-    polygons = masks_to_polygons(masks, outline="pixels")
-    height, width = masks.shape
-    whole = shapely.box(-0.5, -0.5, width - 0.5, height - 0.5)
-    assert shapely.coverage_union_all(polygons).equals(whole)
 
 
 # ---- these tests can fail

@@ -6,17 +6,12 @@ import numpy as np
 import pytest
 import shapely
 from geometry.agreement import as_array, draw_back
+from geometry.examples import both, examples
 from geometry.patterns import draw_pattern
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from sampling import ALL
 
 from postseg import masks_to_polygons
-
-examples = settings(
-    max_examples=400 if ALL else 20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-both = pytest.mark.parametrize("outline", ["pixels", "simplified"])
 
 
 def cut(masks, rows, columns):

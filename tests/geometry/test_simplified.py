@@ -11,24 +11,18 @@ from geometry.agreement import (
     as_array,
     assert_lossless,
     assert_outlined,
-    assert_scaled,
     assert_simplified,
 )
-from geometry.patterns import all_saddles, draw_pattern
-from hypothesis import HealthCheck, given, settings
+from geometry.examples import examples
+from geometry.patterns import draw_pattern
+from hypothesis import given
 from hypothesis import strategies as st
-from sampling import ALL
 from skimage.measure import label as connected
-from strategies import label_images
 from tissue import tissue
 
 from postseg import masks_to_polygons
 from postseg.geometry.outlines import outline_polygons
 from postseg.raster.images import encode
-
-examples = settings(
-    max_examples=400 if ALL else 20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
 
 
 def outline(picture, factor=1):
@@ -180,41 +174,6 @@ def test_a_tissue_has_few_vertices_and_keeps_its_areas():
 
 
 # ---- whatever the label image
-
-
-@pytest.mark.parametrize("around", [0, 9])
-def test_every_kind_of_saddle(around):
-    masks = all_saddles(around)
-    assert_outlined(masks, "simplified", labels={1, 2})
-
-
-@given(label_images(16))
-@examples
-def test_painted_and_noisy_images_of_any_type(masks):
-    assert_outlined(masks, "simplified")
-
-
-@given(st.integers(0, 2**32 - 1))
-@examples
-def test_patterns(seed):
-    assert_outlined(draw_pattern(seed), "simplified")
-
-
-@given(st.integers(0, 2**32 - 1), st.sampled_from([(1, 1), (4, 4), (0.3, 1.7)]), st.booleans())
-@examples
-def test_scaled_and_mirrored(seed, scale, mirrored):
-    assert_scaled(draw_pattern(seed), "simplified", scale, mirrored)
-
-
-@given(st.integers(0, 2**32 - 1))
-@examples
-def test_without_background_the_cells_fill_the_image(seed):
-    masks = draw_pattern(seed) + 1
-    polygons = masks_to_polygons(masks, outline="simplified")
-    height, width = masks.shape
-    whole = shapely.box(-0.5, -0.5, width - 0.5, height - 0.5)
-    assert shapely.coverage_union_all(polygons).equals(whole)
-    assert sum(polygon.area for polygon in polygons) == masks.size
 
 
 @given(st.integers(0, 2**32 - 1))

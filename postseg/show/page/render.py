@@ -32,7 +32,7 @@ except ImportError as error:
 _TEMPLATES = files("postseg.show.page") / "templates"
 # in the order in which they use each other
 _LIVE_SCRIPTS = (
-    *("words.js", "decide.js", "unpack.js", "choice.js", "stage.js", "picture.js", "bins.js"),
+    *("decide.js", "unpack.js", "choice.js", "stripes.js", "stage.js", "picture.js", "bins.js"),
     *("places.js", "chart.js", "sight.js", "control.js", "thresholds.js", "outcomes.js"),
     *("cells.js", "rejected.js", "live.js"),
 )
@@ -223,7 +223,7 @@ def render(
     reasons = sorted(found, key=lambda reason: (human(reason), reason))
     columns = columns_of(regions)
     style = _text("report.css")
-    scripts = ("shared.js", *(_LIVE_SCRIPTS if live else ()), "report.js")
+    scripts = ("shared.js", "words.js", *(_LIVE_SCRIPTS if live else ()), "report.js")
     script = "".join(map(_text, scripts))
     page = _template().render(
         style=style,

@@ -23,14 +23,6 @@ const makeBins = (() => {
     return ((cover << 24) | (over(blue) << 16) | (over(green) << 8) | over(red)) >>> 0;
   }
 
-  // which pixels of two stripes to and fro are light, by pattern: as in palette.py
-  const LIGHT = [
-    () => 0,
-    (x, y, stripe) => Math.floor((x + y) / stripe) % 2,
-    (x, y, stripe) => Math.floor(y / stripe) % 2,
-    (x, y, stripe) => (Math.floor(y / stripe) + Math.floor(x / stripe)) % 2,
-  ];
-
   return (bins, facts, frame) => {
     const { width, height, side, numbers, strength, stripe } = bins;
     const [down, across] = bins.shape;

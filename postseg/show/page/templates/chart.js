@@ -12,8 +12,7 @@ const makeChart = (() => {
     inks.fillStyle = "rgb(255 255 255 / 0.7)";
     for (let y = 0; y < 8; y++) {
       for (let x = 0; x < 8; x++) {
-        const light = [0, (x + y) >> 2, y >> 2, (x >> 2) + (y >> 2)][kind] % 2;
-        if (light) inks.fillRect(x, y, 1, 1);
+        if (LIGHT[kind](x, y, 4)) inks.fillRect(x, y, 1, 1);
       }
     }
     return context.createPattern(tile, "repeat");

@@ -1,18 +1,17 @@
 // The label image on a canvas: a map of region numbers, and a colour for each region. Paints as
 // postseg/show/paint.py does, over white or over the microscope image below the canvas.
 const makePicture = (() => {
-  const DIAGONAL = 1, LINE = 2, BAR = 4, EDGE = 8; // of a pixel, whatever becomes of its region
+  const PATTERNS = [1, 2, 3]; // a bit each of a pixel, if it is light in it, whatever becomes of its region
+  const EDGE = 8; // and one more
+  const bitOf = (pattern) => (1 << pattern) >> 1;
   const PALE = 5; // colours of kept regions, after the background
 
-  // which stripe of each pattern a pixel lies on, and whether near a lower number
+  // in which patterns a pixel is light, and whether it is near a lower number
   function partsOf({ numbers, width, height, inks }) {
     const parts = new Uint8Array(width * height);
-    const lines = Array.from({ length: height }, (_, y) => Math.floor(y / inks.stripe) % 2);
     for (let y = 0, i = 0; y < height; y++) {
       for (let x = 0; x < width; x++, i++) {
-        const diagonal = Math.floor((x + y) / inks.stripe) % 2;
-        const bar = Math.floor(x / inks.stripe) % 2;
-        parts[i] = (diagonal && DIAGONAL) | (lines[y] && LINE) | (bar && BAR);
+        for (const pattern of PATTERNS) if (LIGHT[pattern](x, y, inks.stripe)) parts[i] |= bitOf(pattern);
         const own = numbers[i];
         if (!own) continue;
         for (let step = 1; step <= inks.line; step++) {
@@ -43,20 +42,13 @@ const makePicture = (() => {
     return Int32Array.from(found);
   }
 
-  const STRIPES = [
-    () => 0,
-    (part) => part & DIAGONAL,
-    (part) => part & LINE,
-    (part) => !(part & LINE) !== !(part & BAR),
-  ];
-
   // the colour of a pixel by its ink and its part, as ImageData has it
   function colours({ inks }, ground) {
     const table = new Uint32Array(inks.colour.length * 16);
     const bytes = new Uint8ClampedArray(table.buffer);
     inks.colour.forEach((colour, ink) => {
       for (let part = 0; part < 16; part++) {
-        const light = STRIPES[inks.pattern[ink]](part) ? 0.75 : 0;
+        const light = part & bitOf(inks.pattern[ink]) ? 0.75 : 0;
         let paint = colour.map((c) => c + light * (1 - c));
         let cover = ink ? inks.opacity[ink] : 0;
         if (ink && part & EDGE) {

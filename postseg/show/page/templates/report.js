@@ -1,7 +1,6 @@
 (() => {
   const PAGE = 50;
-  const $ = (id) => document.getElementById(id);
-  const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+  const $ = byId;
 
   // ---- the picture at its own size
 
@@ -52,13 +51,12 @@
     if (key === "reason") return told.names[value];
     if (key === "region" || key === "source_label") return String(value);
     const size = Math.abs(value);
-    const short =
+    return signed(
       isLong(value) ? value.toExponential(3)
-      : "whole" in heads.get(key).dataset || size >= 1000 ? whole.format(value)
+      : "whole" in heads.get(key).dataset || size >= 1000 ? whole(value)
       : key.startsWith("centroid") ? value.toFixed(1)
       : key === "margin" ? String(value)
-      : value.toPrecision(4);
-    return short.replace(/^-/, "−");
+      : value.toPrecision(4));
   }
 
   function show(to) {
@@ -77,11 +75,11 @@
       return row;
     });
     $("rows").replaceChildren(...rows);
-    const range = `${whole.format(first + 1)} to ${whole.format(first + rows.length)}`;
-    $("shown").textContent = rows.length ? `${range} of ${whole.format(shown.length)} regions` : "No regions";
+    const range = `${whole(first + 1)} to ${whole(first + rows.length)}`;
+    $("shown").textContent = rows.length ? `${range} of ${whole(shown.length)} regions` : "No regions";
     $("page").value = page + 1;
     $("page").max = pages;
-    $("pages").textContent = whole.format(pages);
+    $("pages").textContent = whole(pages);
     // not disabled, which would take the focus away
     $("previous").setAttribute("aria-disabled", page === 0);
     $("next").setAttribute("aria-disabled", page === pages - 1);
@@ -131,11 +129,11 @@
     told = others;
     const counts = told.names.map(() => 0);
     for (let i = 0; i < told.n; i++) counts[told.value("reason", i)]++;
-    const option = (text, value) => Object.assign(document.createElement("option"), { textContent: text, value });
-    const all = whole.format(told.n);
+    const option = (text, value) => el("option", { textContent: text, value });
+    const all = whole(told.n);
     $("filter").replaceChildren(
       option(`All (${all})`, ""),
-      ...told.names.map((name, code) => option(`${name} (${whole.format(counts[code])})`, code)));
+      ...told.names.map((name, code) => option(`${name} (${whole(counts[code])})`, code)));
     $("filter").value = told.reasons.includes(chosen) ? told.reasons.indexOf(chosen) : "";
     $("n-rejected").textContent = all;
     sort(...order);

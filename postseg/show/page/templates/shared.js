@@ -3,9 +3,6 @@
 let live = null; // thresholds to be moved
 let rejectedTable = null; // the table of rejected regions
 
-// numbers that fill a line unless they are written with an exponent
-const isLong = (value) => Number.isFinite(value) && value !== 0 && !(Math.abs(value) >= 1e-6 && Math.abs(value) < 1e16);
-
 // Bytes that were compressed and written as text.
 async function inflate(text) {
   const letters = atob(text);

@@ -1,5 +1,7 @@
 // Numbers as people read them, and elements made in one line.
 const byId = (id) => document.getElementById(id);
+// numbers that fill a line unless they are written with an exponent
+const isLong = (value) => Number.isFinite(value) && value !== 0 && !(Math.abs(value) >= 1e-6 && Math.abs(value) < 1e16);
 const signed = (text) => text.replace(/^-/, "−");
 const whole = (value) => signed(Math.round(value).toLocaleString("en-US"));
 const inDigits = (digits) => (value) =>
