@@ -125,6 +125,7 @@ def pack_live(
         _reason(name, human(name), human(name).lower(), rule_text(name, report))
         for name in map(str, failed.columns)
     ] + [_reason(test["reason"], test["title"], test["text"], "") for test in tests]
+    lines = zip(FilterConfig.model_fields, config_toml(stated).splitlines(), strict=True)
     area = regions["area"].to_numpy()
     head = {
         "total": report.total,
@@ -134,7 +135,7 @@ def pack_live(
         "changed": changed,
         "kept": {"swatch": data_uri(encoded(swatches[""])), "colour": KEPT},
         "other": OTHER,
-        "fields": {field: _field(field, stated) for field in FilterConfig.model_fields}
+        "fields": {field: _field(field, line, stated) for field, line in lines}
         | {test["threshold"]: field_of(test) for test in tests},
         "metrics": {
             metric: _metric(metric, regions, report.config)
@@ -232,8 +233,7 @@ def _look(reason: str, styles: dict[str, Style], swatches: dict[str, Pixels]) ->
     return {"colour": colour, "pattern": pattern, "swatch": swatch}
 
 
-def _field(field: str, stated: FilterConfig) -> dict[str, Any]:
-    line = next(line for line in config_toml(stated).splitlines() if line.startswith(f"{field} ="))
+def _field(field: str, line: str, stated: FilterConfig) -> dict[str, Any]:
     return {
         "setting": getattr(stated, field),
         "line": line,
